@@ -1,0 +1,51 @@
+# Each target prepares what it needs; nothing has to be installed first but Python 3.11+ and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_CACHE_DIR ?= $(CURDIR)/.cache/pip
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-extras lint types bench fmt clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; do printf '%-14s %s\n' "$$target" "$$what"; done
+
+$(VENV)/.dev: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $(VENV)/.demo $@
+
+$(VENV)/.demo: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[demo]'
+	@touch $@
+
+demo: $(VENV)/.demo ## Run the main job end to end: shop, publisher, Kafka, downstream replica
+	@$(BIN)/python -m examples.demo
+
+test: $(VENV)/.dev ## Run the whole suite against PostgreSQL and a real Kafka
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-extras: $(VENV)/.dev ## Install each extra alone in a clean environment and import its package
+	$(BIN)/python -m local.extras
+
+lint: $(VENV)/.dev ## Check style, floors between packages and the lock of the public names
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
+
+types: $(VENV)/.dev ## Check types: mypy strict, and what users write with pyright
+	$(BIN)/mypy
+	$(BIN)/pyright tests/typing
+
+bench: $(VENV)/.dev ## Measure; prints a table, writes flat JSON to the path in BENCH_JSON
+	$(BIN)/python -m benchmarks
+
+fmt: $(VENV)/.dev ## Format the code
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format --quiet .
+
+clean: ## Remove the environment, caches and throw-away data
+	rm -rf $(VENV) .cache .local .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""A transactional outbox for Django on PostgreSQL."""

@@ -1,0 +1,1 @@
+"""Relays outbox rows from PostgreSQL to Kafka."""
