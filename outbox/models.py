@@ -1,0 +1,103 @@
+"""The tables that `outbox` writes and the publisher reads."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Func
+
+from outbox.fields import IdentityField, SnapshotField, XidField
+
+SCHEMA_VERSION = 1
+
+
+class ClockTimestamp(Func):
+    function = "clock_timestamp"
+
+
+class CurrentXactId(Func):
+    function = "pg_current_xact_id"
+
+
+class Row(models.Model):
+    """A recorded event, ready to send. A null value is a tombstone."""
+
+    id = IdentityField(primary_key=True)
+    xid = XidField(db_default=CurrentXactId(), editable=False)
+    event_id = models.UUIDField()
+    topic = models.TextField()
+    key = models.BinaryField()
+    type = models.TextField()
+    version = models.IntegerField()
+    subject = models.TextField(null=True)
+    value = models.BinaryField(null=True)
+    headers = models.BinaryField(null=True)
+    created_at = models.DateTimeField(db_default=ClockTimestamp())
+
+    class Meta:
+        db_table = "outbox_event"
+        default_permissions = ("view",)
+        indexes = [models.Index(fields=["xid"], name="outbox_event_xid")]
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.type} {self.subject}"
+
+
+class Position(models.Model):
+    """How far a publisher has come: all that `prev` shows is published.
+
+    Where a window is frozen, `now` is its upper snapshot; its rows up to `last_id` are published.
+    """
+
+    name = models.TextField(primary_key=True)
+    epoch = models.BigIntegerField(db_default=0)
+    system_identifier = models.BigIntegerField(null=True)
+    timeline = models.IntegerField(null=True)
+    prev = SnapshotField(db_default="1:1:")
+    now = SnapshotField(null=True)
+    last_id = models.BigIntegerField(null=True)
+    updated_at = models.DateTimeField(db_default=ClockTimestamp())
+
+    class Meta:
+        db_table = "outbox_position"
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Topic(models.Model):
+    """A topic that this project declares; written by `post_migrate`."""
+
+    name = models.TextField(primary_key=True)
+    kind = models.TextField()
+    partitions = models.IntegerField()
+
+    class Meta:
+        db_table = "outbox_topic"
+        default_permissions = ("view",)
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(kind__in=["state", "events"]), name="outbox_topic_kind"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Metadata(models.Model):
+    """One row: what the publisher has to know about the Django side; written by `post_migrate`."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    schema_version = models.IntegerField()
+    source = models.TextField()
+
+    class Meta:
+        db_table = "outbox_metadata"
+        default_permissions = ("view",)
+        constraints = [
+            models.CheckConstraint(condition=models.Q(id=1), name="outbox_metadata_one_row")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source} (schema {self.schema_version})"
