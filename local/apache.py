@@ -1,0 +1,183 @@
+"""Apache Kafka in KRaft mode, from the jars of Maven Central."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from local.ladder import Unavailable
+from local.ports import LOOPBACK, free_ports
+from local.process import Process
+from local.scratch import CACHE, locked, scratch
+
+VERSION = "4.1.0"
+OLDEST_JAVA = 17
+
+POM = f"""\
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>local</groupId>
+  <artifactId>kafka</artifactId>
+  <version>1</version>
+  <packaging>pom</packaging>
+  <dependencies>
+    <dependency>
+      <groupId>org.apache.kafka</groupId>
+      <artifactId>kafka_2.13</artifactId>
+      <version>{VERSION}</version>
+    </dependency>
+    <dependency>
+      <groupId>org.apache.kafka</groupId>
+      <artifactId>kafka-tools</artifactId>
+      <version>{VERSION}</version>
+    </dependency>
+    <dependency>
+      <groupId>org.slf4j</groupId>
+      <artifactId>slf4j-simple</artifactId>
+      <version>1.7.36</version>
+    </dependency>
+  </dependencies>
+</project>
+"""
+COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
+
+# Neither of the two folders that a JVM writes to by itself lies in the checkout.
+TIDY = ("-XX:-UsePerfData", "-Djava.io.tmpdir={folder}")
+
+SETTINGS = {
+    "process.roles": "broker,controller",
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "auto.create.topics.enable": "false",
+    "group.initial.rebalance.delay.ms": "0",
+    "group.min.session.timeout.ms": "500",
+    "offsets.topic.num.partitions": "1",
+    "transaction.state.log.num.partitions": "1",
+    "transaction.state.log.min.isr": "1",
+    "share.coordinator.state.topic.num.partitions": "1",
+    "broker.session.timeout.ms": "2000",
+    "broker.heartbeat.interval.ms": "400",
+    "log.segment.bytes": str(64 << 20),
+    "log.index.size.max.bytes": str(1 << 20),
+    "log.cleaner.dedupe.buffer.size": str(8 << 20),
+    "log.retention.ms": "-1",
+    "num.network.threads": "2",
+    "num.io.threads": "4",
+    "background.threads": "2",
+}
+
+
+def jars() -> Path:
+    """The folder with Kafka's jars, fetched at the first call; raises Unavailable."""
+    folder = CACHE / f"kafka-{VERSION}"
+    java = shutil.which("java")
+    if java is None or _java_version(java) < OLDEST_JAVA:
+        raise Unavailable(f"there is no Java {OLDEST_JAVA} or later on the path")
+    CACHE.mkdir(exist_ok=True)
+    with locked(CACHE):
+        if not folder.exists():
+            _fetch(folder)
+    return folder
+
+
+@contextmanager
+def nodes(count: int) -> Iterator[Mapping[str, Process]]:
+    """`count` brokers of one new cluster by their addresses, not started yet."""
+    library = jars()
+    with scratch("kafka") as home, ExitStack() as running:
+        ports = free_ports(2 * count)
+        addresses = [f"{LOOPBACK}:{port}" for port in ports[:count]]
+        voters = [f"{LOOPBACK}:{port}" for port in ports[count:]]
+        folders = [home / str(number) for number in range(1, count + 1)]
+        for number, folder in enumerate(folders):
+            _configure(folder, number + 1, addresses[number], voters)
+        _format(library, folders)
+        processes = [_broker(library, folder) for folder in folders]
+        for process in processes:
+            running.callback(process.kill)
+        yield dict(zip(addresses, processes, strict=True))
+
+
+def _java_version(java: str) -> int:
+    said = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30).stderr
+    found = re.search(r'version "(\d+)', said)
+    return int(found[1]) if found else 0
+
+
+def _fetch(folder: Path) -> None:
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise Unavailable("Maven (mvn) is not on the path to fetch Apache Kafka")
+    with scratch("maven") as work:
+        (work / "pom.xml").write_text(POM)
+        command = [maven, "--quiet", "--batch-mode", "--strict-checksums", COPY]
+        options = [
+            "-DincludeScope=runtime",
+            f"-DoutputDirectory={work / 'jars'}",
+            f"-Dmaven.repo.local={CACHE / 'maven'}",
+        ]
+        _run([*command, *options], work)
+        (work / "jars").rename(folder)
+
+
+def _run(command: list[str], work: Path) -> None:
+    env = {**os.environ, "MAVEN_OPTS": " ".join(_tidy(work))}
+    try:
+        done = subprocess.run(
+            command, cwd=work, env=env, capture_output=True, text=True, timeout=600
+        )
+    except subprocess.TimeoutExpired as late:
+        raise Unavailable("Maven did not fetch Apache Kafka within 10 minutes") from late
+    if done.returncode != 0:
+        said = (done.stdout + done.stderr).strip().splitlines()
+        raise Unavailable(f"Maven could not fetch Apache Kafka: {' '.join(said[:3])}")
+
+
+def _configure(folder: Path, number: int, address: str, voters: list[str]) -> None:
+    folder.mkdir()
+    (folder / "tmp").mkdir()
+    copies = str(min(3, len(voters)))
+    own = {
+        "node.id": str(number),
+        "log.dirs": str(folder / "data"),
+        "listeners": f"PLAINTEXT://{address},CONTROLLER://{voters[number - 1]}",
+        "advertised.listeners": f"PLAINTEXT://{address}",
+        "controller.quorum.voters": ",".join(
+            f"{voter}@{where}" for voter, where in enumerate(voters, 1)
+        ),
+        "default.replication.factor": copies,
+        "offsets.topic.replication.factor": copies,
+        "transaction.state.log.replication.factor": copies,
+        "share.coordinator.state.topic.replication.factor": copies,
+    }
+    lines = [f"{name}={value}\n" for name, value in (SETTINGS | own).items()]
+    (folder / "server.properties").write_text("".join(lines))
+
+
+def _format(library: Path, folders: list[Path]) -> None:
+    name = uuid4().hex[:22]
+    for folder in folders:
+        tool = [*_java(library, folder), "kafka.tools.StorageTool"]
+        command = [*tool, "format", "-t", name, "-c", folder / "server.properties"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        if done.returncode != 0:
+            raise RuntimeError(f"Kafka's storage tool failed:\n{done.stdout}{done.stderr}")
+
+
+def _broker(library: Path, folder: Path) -> Process:
+    command = [*_java(library, folder), "kafka.Kafka", folder / "server.properties"]
+    return Process(command, log=folder / "kafka.log")
+
+
+def _java(library: Path, folder: Path) -> list[str | Path]:
+    options = ["-Xmx256m", "-XX:+UseSerialGC", *_tidy(folder / "tmp")]
+    quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
+    return ["java", *options, quiet, "-cp", f"{library}/*"]
+
+
+def _tidy(folder: Path) -> list[str]:
+    return [option.format(folder=folder) for option in TIDY]

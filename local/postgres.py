@@ -1,0 +1,134 @@
+"""PostgreSQL on this machine: the one that DATABASE_URL names, a container, or a wheel's."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from local.cluster import PASSWORD, SETTINGS, UNSAFE, USER, cluster
+from local.container import container, engine_host
+from local.ladder import POSTGRES, Rung, Unavailable, Ways, climb, order
+from local.ports import LOOPBACK, free_ports
+from local.server import Engine, NotOurs, Server
+
+Kind = Literal["external", "container", "wheel"]
+IMAGE = "postgres:17-alpine"
+
+
+class Postgres(Server):
+    """A running PostgreSQL server; `url` names a database that may make others."""
+
+    def __init__(
+        self, url: str, kind: Kind, engine: Engine | None = None, data: Path | None = None
+    ) -> None:
+        super().__init__(engine, lambda: _answers(url))
+        self.url = url
+        self.kind = kind
+        self.data = data
+
+    def __repr__(self) -> str:
+        parts = urlsplit(self.url)
+        return f"PostgreSQL at {parts.hostname}:{parts.port} ({self.kind})"
+
+    def create_database(self, name: str, template: str = "template0") -> str:
+        """Create a database and return its URL; psycopg.errors.DuplicateDatabase when it exists."""
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        self._run(statement.format(sql.Identifier(name), sql.Identifier(template)))
+        return urlsplit(self.url)._replace(path=f"/{name}").geturl()
+
+    def drop_database(self, name: str) -> None:
+        """Drop a database, also one that is connected to."""
+        statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+        self._run(statement.format(sql.Identifier(name)))
+
+    def become_standby(self) -> None:
+        """Restart as a read-only standby; `SELECT pg_promote()` ends that on a new timeline."""
+        if self.data is None:
+            raise NotOurs(f"The data folder of {self!r} is out of reach.")
+        self.stop()
+        (self.data / "standby.signal").touch()
+        self.start()
+
+    def _run(self, statement: sql.Composed) -> None:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(statement)
+
+
+@contextmanager
+def postgres(
+    *, prefer: Rung | None = None, only: Rung | None = None, fsync: bool = True
+) -> Iterator[Postgres]:
+    """A PostgreSQL server for as long as the block runs; what was started here ends with it.
+
+    `prefer` moves one rung up, `only` allows no other; `fsync=False` makes writes cheaper and is
+    safe as long as the machine does not crash.
+    """
+    ways: Ways[Postgres] = {
+        "external": external,
+        "container": partial(contained, fsync=fsync),
+        "wheel": partial(embedded, fsync=fsync),
+    }
+    rungs = [only] if only else order(POSTGRES, prefer)
+    with climb("PostgreSQL", rungs, ways) as server:
+        server.wait()
+        yield server
+
+
+def django_settings(url: str) -> dict[str, object]:
+    """What Django's DATABASES wants for a PostgreSQL URL; psycopg.ProgrammingError for no URL."""
+    parts = conninfo_to_dict(url)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.pop("dbname", ""),
+        "USER": parts.pop("user", ""),
+        "PASSWORD": parts.pop("password", ""),
+        "HOST": parts.pop("host", ""),
+        "PORT": parts.pop("port", ""),
+        "OPTIONS": parts,
+    }
+
+
+@contextmanager
+def external() -> Iterator[Postgres]:
+    url = os.environ.get("DATABASE_URL")
+    if not url:
+        raise Unavailable("DATABASE_URL is not set")
+    yield Postgres(url, "external")
+
+
+@contextmanager
+def contained(*, fsync: bool) -> Iterator[Postgres]:
+    host = engine_host()
+    env = {"POSTGRES_USER": USER, "POSTGRES_PASSWORD": PASSWORD}
+    settings = SETTINGS | {"listen_addresses": "*"} | ({} if fsync else UNSAFE)
+    command = ["postgres", *(word for pair in settings.items() for word in ("-c", "=".join(pair)))]
+    [port] = free_ports(1)
+    with container(IMAGE, inside=5432, port=port, env=env, command=command) as engine:
+        yield Postgres(_url(host, port), "container", engine)
+
+
+@contextmanager
+def embedded(*, fsync: bool) -> Iterator[Postgres]:
+    [port] = free_ports(1)
+    with cluster(port, fsync=fsync) as (process, data):
+        process.start()
+        yield Postgres(_url(LOOPBACK, port), "wheel", process, data)
+
+
+def _url(host: str, port: int) -> str:
+    return f"postgresql://{USER}:{PASSWORD}@{host}:{port}/postgres"
+
+
+def _answers(url: str) -> bool:
+    try:
+        with psycopg.connect(url, connect_timeout=2):
+            return True
+    except psycopg.OperationalError:
+        return False
