@@ -1,0 +1,44 @@
+"""What can go wrong in the publisher.
+
+The class says what happens next: an `Unavailable` is waited for, anything else ends the process.
+"""
+
+
+class PublisherError(Exception):
+    """The publisher cannot go on."""
+
+
+class ConfigurationInvalid(PublisherError):
+    """One line for each setting that is wrong, with its cure."""
+
+
+class Unavailable(PublisherError):
+    """Something outside is missing for now; the relay waits and tries again by itself."""
+
+
+class StoreUnavailable(Unavailable):
+    """PostgreSQL cannot be used at the moment."""
+
+
+class BrokerUnavailable(Unavailable):
+    """Kafka cannot be used at the moment."""
+
+
+class TopicUnavailable(Unavailable):
+    """A topic is unknown, forbidden or without a leader; the message names it."""
+
+
+class RecordRejected(Unavailable):
+    """Kafka refuses one record for what it is; the message names its outbox row."""
+
+
+class CredentialsRejected(PublisherError):
+    """PostgreSQL refused the user, the password or the database's name at the start."""
+
+
+class TimelineChanged(PublisherError):
+    """The database is not the one whose position is stored: ids may have been used again."""
+
+
+class Fenced(PublisherError):
+    """Another publisher of the same name has taken the position over."""

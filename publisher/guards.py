@@ -1,0 +1,58 @@
+"""Which database the publisher talks to, and why it may have to refuse it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from publisher.errors import StoreUnavailable, TimelineChanged
+
+SCHEMA_VERSIONS = range(1, 2)
+"""The versions of the outbox tables that this release reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A database cluster on one line of its history."""
+
+    system_identifier: int
+    timeline: int
+
+    def __str__(self) -> str:
+        return f"system {self.system_identifier}, timeline {self.timeline}"
+
+
+def refuse_standby(*, standby: bool) -> None:
+    """A standby's snapshots list no transaction in progress: events would be skipped silently."""
+    if standby:
+        raise StoreUnavailable(
+            "the database is a standby in recovery: point PUBLISHER_DATABASE_URL to the primary"
+        )
+
+
+def refuse_missing_tables(*, migrated: bool) -> None:
+    """The tables belong to the Django app `outbox`, and may come later than the sidecar."""
+    if not migrated:
+        raise StoreUnavailable(
+            "the table outbox_metadata does not exist in this database: run "
+            "`manage.py migrate outbox` there, or correct PUBLISHER_DATABASE_URL"
+        )
+
+
+def refuse_schema(version: int | None) -> None:
+    """The tables and this release may be one release apart, either way."""
+    if version not in SCHEMA_VERSIONS:
+        raise StoreUnavailable(
+            f"the outbox tables are of schema version {version}, this publisher reads "
+            f"{SCHEMA_VERSIONS.start} to {SCHEMA_VERSIONS.stop - 1}: run `manage.py migrate "
+            "outbox`, or install the release of django-outbox-bridge that the project uses"
+        )
+
+
+def refuse_other_history(name: str, *, stored: Identity, found: Identity) -> None:
+    """After a fail-over or a restore, ids and transaction ids may have been used again."""
+    if stored != found:
+        raise TimelineChanged(
+            f"the position {name!r} belongs to {stored}, but this database is {found}: after a "
+            "fail-over or a restore, ids may have been used again and rows would be skipped. "
+            "Publish a margin again with `outbox-publisher position rebase --since 1h`"
+        )

@@ -1,0 +1,35 @@
+"""A moment as operators write it."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import click
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def parse_moment(text: str, now: datetime) -> datetime:
+    """Read `now`, `beginning`, an age such as `90s 30m 1h 7d`, or an ISO 8601 time (UTC if bare).
+
+    Raises `ValueError`.
+    """
+    if text in {"now", "beginning"}:
+        return now if text == "now" else _BEGINNING
+    if age := re.fullmatch(r"(\d+)([smhd])", text):
+        return now - timedelta(**{_UNITS[age[2]]: int(age[1])})
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def moment_option(ctx: click.Context, param: click.Parameter, value: str) -> datetime:
+    """Read an option's value, for `click.option(callback=...)`."""
+    try:
+        return parse_moment(value, datetime.now(UTC))
+    except (ValueError, OverflowError) as exc:
+        raise click.BadParameter(
+            f"{value!r} is not a moment: write 90s, 30m, 1h, 7d, now, beginning, or an ISO 8601 "
+            "time such as 2026-01-31T12:00:00Z"
+        ) from exc

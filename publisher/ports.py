@@ -1,0 +1,188 @@
+"""The two seams of the relay: where events wait, and where they go.
+
+`tests/contract` asks every implementation for exactly what stands here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from publisher.errors import Unavailable
+from publisher.position import Position, Snapshot
+
+
+class Row(NamedTuple):
+    """A stored event. All bytes are UTF-8 and ready to send; `time` is RFC 3339 in UTC."""
+
+    id: int
+    event_id: bytes
+    topic: str
+    key: bytes
+    type: str
+    version: int
+    subject: bytes | None
+    value: bytes | None
+    headers: bytes | None
+    time: bytes
+
+
+class Record(NamedTuple):
+    """A row as Kafka takes it."""
+
+    id: int
+    topic: str
+    key: bytes
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The bounds of one page, in rows and in bytes of their values.
+
+    A page holds at least one row, however large that row is.
+    """
+
+    rows: int = 2_000
+    bytes: int = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SmallWindow:
+    """The rows that `now` shows and `prev` did not, by id; None where they exceed the limits."""
+
+    now: Snapshot
+    rows: Sequence[Row] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Where the unpublished rows of a frozen window lie.
+
+    `fresh_from` is the lowest id of a transaction that began after `prev` (None: there is none),
+    `last` the highest id of all, `rows` their number.
+    """
+
+    fresh_from: int | None
+    last: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Rows by id; `exhausted` where the range that was asked for holds no more."""
+
+    rows: Sequence[Row]
+    exhausted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What is not published yet: rows (counted up to a cap) and the age of the oldest, seconds."""
+
+    rows: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic that the Django project declares; `kind` is `state` (compacted) or `events`."""
+
+    name: str
+    kind: str
+    partitions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tenure:
+    """What a publisher gets with the position: `inherited` where another one held it since."""
+
+    position: Position
+    source: str
+    inherited: bool
+
+
+class Store(Protocol):
+    """Where events wait and the position is kept.
+
+    Every method blocks for at most the time of its statement, and raises `StoreUnavailable` when
+    the database cannot answer: the store is closed then, and `open` may be called again.
+    """
+
+    @property
+    def is_open(self) -> bool: ...
+
+    def open(self) -> Tenure:
+        """Connect, refuse what the guards refuse, and take the position over.
+
+        Raises `StoreUnavailable` also while another publisher of this name is alive, on a
+        standby and before the tables exist; `TimelineChanged` on another database.
+        """
+
+    def small_window(self, prev: Snapshot, limits: Limits) -> SmallWindow:
+        """Read everything since `prev`, if it fits; one statement."""
+
+    def bounds(self, pair: Position) -> Bounds:
+        """Find the unpublished rows of a frozen window; one statement."""
+
+    def stragglers(self, pair: Position, after: int, below: int, limits: Limits) -> Chunk:
+        """Read rows of transactions that `prev` saw in progress, `after < id < below`."""
+
+    def span(self, pair: Position, after: int, upto: int, limits: Limits) -> Chunk:
+        """Read the window's rows with `after < id <= upto`."""
+
+    def backlog(self, position: Position) -> Backlog:
+        """Measure what is not published yet."""
+
+    def save(self, position: Position) -> None:
+        """Store the position. Raises `Fenced` when another publisher took it over."""
+
+    def close(self) -> None:
+        """Let go of the connection and the position. Never raises; may be repeated."""
+
+
+class Delivery(Protocol):
+    """A page on its way."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a record could not be sent: nothing else may be, until the page is settled."""
+
+    @property
+    def error(self) -> Unavailable | None:
+        """What stopped the page behind its acknowledged prefix; None while all is well."""
+
+    def settle(self, timeout: float) -> int:
+        """Wait up to `timeout` seconds; return how many records, counted from the first one
+        without a gap, Kafka has acknowledged so far."""
+
+
+class Broker(Protocol):
+    """Where events go: records of one key arrive in the order in which they were sent."""
+
+    @property
+    def is_open(self) -> bool: ...
+
+    def open(self) -> None:
+        """Connect. Raises `BrokerUnavailable`."""
+
+    def unavailable(self, topics: Collection[str]) -> Mapping[str, str]:
+        """Which of these topics cannot be written, and why. Answers from memory where it can.
+
+        Raises `BrokerUnavailable` where Kafka cannot be asked; what is on its way stays there.
+        """
+
+    def forget_topics(self) -> None:
+        """Ask Kafka again, at the next question, about topics that could be written."""
+
+    def send(self, records: Sequence[Record]) -> Delivery:
+        """Hand a page over, in order, without waiting for Kafka.
+
+        Where a record cannot be sent, nothing behind it is, and the delivery's error says why.
+        Pages are sent one after the other; several may be on their way.
+        """
+
+    def close(self, timeout: float = 0.0) -> None:
+        """Let go, dropping what is not acknowledged within `timeout` seconds. Never raises."""

@@ -1,0 +1,54 @@
+"""What has been published, as snapshots of the database."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A `pg_snapshot`: `xmin:xmax:in-progress,...` of 64-bit transaction ids."""
+
+    xmin: int
+    xmax: int
+    in_progress: tuple[int, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Snapshot:
+        """Read PostgreSQL's text form, such as `10:20:10,14,15`."""
+        xmin, xmax, xips = text.split(":")
+        return cls(int(xmin), int(xmax), tuple(map(int, filter(None, xips.split(",")))))
+
+    def __str__(self) -> str:
+        return f"{self.xmin}:{self.xmax}:{','.join(map(str, self.in_progress))}"
+
+    def sees(self, xid: int) -> bool:
+        """Whether a transaction that committed is visible, as `pg_visible_in_snapshot` tells."""
+        if xid < self.xmin or xid >= self.xmax:
+            return xid < self.xmin
+        at = bisect_left(self.in_progress, xid)
+        return self.in_progress[at : at + 1] != (xid,)
+
+
+NOTHING = Snapshot(1, 1)
+"""The snapshot that sees no transaction: a position there publishes every retained row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """All rows that `prev` sees are published.
+
+    While a window is frozen, `now` is its upper snapshot, and of the rows that `now` sees and
+    `prev` does not, those with an id up to `last_id` are published too.
+    """
+
+    prev: Snapshot = NOTHING
+    now: Snapshot | None = None
+    last_id: int = 0
+
+    def covers(self, xid: int, row_id: int) -> bool:
+        """Whether the row of that transaction and id is published."""
+        if self.prev.sees(xid):
+            return True
+        return self.now is not None and row_id <= self.last_id and self.now.sees(xid)

@@ -1,0 +1,222 @@
+"""The loop: reads pages, hands them over, and moves the position behind what is acknowledged."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from publisher.backoff import Backoff
+from publisher.delivery import to_records
+from publisher.errors import BrokerUnavailable, TopicUnavailable, Unavailable
+from publisher.health import Health
+from publisher.ports import Broker, Delivery, Limits, Record, Store
+from publisher.position import Position
+from publisher.stop import Stop
+from publisher.window import Page, Window
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often things happen, in seconds, and how many pages are on their way at once."""
+
+    busy: float = 0.005
+    idle: float = 0.050
+    save: float = 0.250
+    measure: float = 2.0
+    stall: float = 5.0
+    settle_at_stop: float = 3.0
+    pages: int = 2
+
+
+@dataclass(slots=True)
+class _Flight:
+    page: Page
+    delivery: Delivery
+    acknowledged: int = 0
+
+
+class Relay:
+    """Publishes a store's events to a broker until it is told to stop.
+
+    Whatever is unavailable is waited for, as long as it takes; no row is ever given up. Rows
+    between the stored position and a crash are published again, in their order.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        broker: Broker,
+        health: Health,
+        limits: Limits | None = None,
+        pace: Pace | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._broker = broker
+        self._health = health
+        self._limits = limits or Limits()
+        self._pace = pace or Pace()
+        self._clock = clock
+        self._backoff = Backoff(first=0.1, last=2.0, jitter=0.3)
+        self._rest = Backoff(first=self._pace.busy, last=self._pace.idle, factor=1.5)
+        self._source = ""
+        self._resume(Position())
+        self._saved = self._position
+        self._saved_at = self._measured_at = self._moved_at = clock()
+
+    def run(self, stop: Stop) -> None:
+        """Relay until the stop; then settle what is on its way and store the position.
+
+        Raises `TimelineChanged`, `CredentialsRejected` and `Fenced`, which waiting cannot cure.
+        """
+        try:
+            while not stop.is_set:
+                stop.wait(self._try_turn())
+            self._settle_at_stop()
+        finally:
+            self._broker.close()
+            self._store.close()
+
+    def _try_turn(self) -> float:
+        self._health.turned()
+        try:
+            pause = self.turn()
+        except Unavailable as exc:
+            self._set_back(exc)
+            return self._backoff.next()
+        if self._health.goes_on():
+            log.info("publishing", position=str(self._position.prev))
+        self._backoff.reset()
+        return pause
+
+    def turn(self) -> float:
+        """Do what can be done now; return the seconds to wait before the next turn."""
+        self._open_store()
+        self._save_when_due()
+        self._measure_when_due()
+        self._open_broker()
+        sent = self._has_room() and self._send_page()
+        if sent:
+            self._rest.reset()
+        if self._flights:
+            self._settle(0.0 if sent else self._rest.next())
+            return 0.0
+        return 0.0 if sent else self._rest.next()
+
+    def _open_store(self) -> None:
+        if not self._store.is_open:
+            tenure = self._store.open()
+            self._source = tenure.source
+            if tenure.inherited:
+                self._broker.close()
+                self._resume(tenure.position)
+                self._saved = tenure.position
+
+    def _open_broker(self) -> None:
+        if not self._broker.is_open:
+            self._broker.open()
+            self._resume(self._position)
+
+    def _resume(self, position: Position) -> None:
+        """Start reading again behind what is acknowledged; what is on its way is forgotten."""
+        self._position = position
+        self._flights: deque[_Flight] = deque()
+        self._window = Window(self._store, position, limits=self._limits)
+        self._unsent: tuple[Page, list[Record]] | None = None
+
+    def _has_room(self) -> bool:
+        if self._flights and self._flights[-1].delivery.stopped:
+            return False
+        return len(self._flights) < self._pace.pages
+
+    def _send_page(self) -> bool:
+        page, records = self._unsent or self._read_page()
+        if not records:
+            self._skip(page)
+            return False
+        self._unsent = page, records
+        self._require_topics({record.topic for record in records})
+        self._flights.append(_Flight(page, self._broker.send(records)))
+        self._unsent = None
+        return True
+
+    def _read_page(self) -> tuple[Page, list[Record]]:
+        page = self._window.read()
+        return page, to_records(self._source, page.rows)
+
+    def _skip(self, page: Page) -> None:
+        if not self._flights:
+            self._position = page.end
+            self._moved_at = self._clock()
+            if self._saved == page.start:
+                self._saved = page.end
+                self._health.position_known()
+
+    def _require_topics(self, topics: set[str]) -> None:
+        missing = self._broker.unavailable(topics)
+        if missing:
+            raise TopicUnavailable("; ".join(missing.values()))
+
+    def _settle(self, timeout: float) -> None:
+        while self._flights:
+            flight = self._flights[0]
+            self._move(flight, flight.delivery.settle(timeout))
+            if flight.delivery.error is not None:
+                self._broker.close()
+                raise flight.delivery.error
+            if flight.acknowledged < len(flight.page.rows):
+                return self._look_into_stall(flight)
+            self._flights.popleft()
+        return None
+
+    def _move(self, flight: _Flight, acknowledged: int) -> None:
+        if acknowledged > flight.acknowledged:
+            self._health.acknowledged += acknowledged - flight.acknowledged
+            flight.acknowledged = acknowledged
+            self._position = flight.page.after(acknowledged)
+            self._moved_at = self._clock()
+            self._rest.reset()
+
+    def _look_into_stall(self, flight: _Flight) -> None:
+        """Name the reason where records have been waiting for long; they stay on their way."""
+        if self._clock() - self._moved_at >= self._pace.stall:
+            self._broker.forget_topics()
+            self._require_topics({row.topic for row in flight.page.rows[flight.acknowledged :]})
+            raise BrokerUnavailable("Kafka does not acknowledge what was sent")
+
+    def _set_back(self, exc: Unavailable) -> None:
+        if self._health.waits_for(str(exc)):
+            log.warning("waiting", reason=str(exc))
+
+    def _save_when_due(self) -> None:
+        now = self._clock()
+        if self._position != self._saved and now - self._saved_at >= self._pace.save:
+            self._save()
+
+    def _save(self) -> None:
+        self._store.save(self._position)
+        self._saved, self._saved_at = self._position, self._clock()
+        self._health.position_known()
+
+    def _measure_when_due(self) -> None:
+        now = self._clock()
+        if now - self._measured_at >= self._pace.measure:
+            self._measured_at = now
+            self._health.measured(self._store.backlog(self._position))
+
+    def _settle_at_stop(self) -> None:
+        deadline = self._clock() + self._pace.settle_at_stop
+        try:
+            while self._flights and self._clock() < deadline:
+                self._settle(self._pace.idle)
+            if self._store.is_open and self._position != self._saved:
+                self._save()
+        except Unavailable as exc:
+            log.warning("stopped with records on their way", reason=str(exc))

@@ -1,0 +1,1 @@
+SELECT schema_version, source FROM outbox_metadata WHERE id = 1

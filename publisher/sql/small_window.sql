@@ -1,0 +1,38 @@
+-- What is visible now and was not in the snapshot before, if it fits into one page. One row tells
+-- the snapshot where nothing is new, and where too much is: the first rows by transaction are not
+-- the first by id, so a part of them must not be published.
+SELECT
+    s.now,
+    w.fits,
+    w.id,
+    convert_to(w.event_id::text, 'UTF8'),
+    w.topic,
+    w.key,
+    w.type,
+    w.version,
+    convert_to(w.subject, 'UTF8'),
+    CASE WHEN w.fits THEN w.value END,
+    w.headers,
+    convert_to(to_char(w.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'UTF8')
+FROM (SELECT pg_current_snapshot()::text AS now) AS s
+LEFT JOIN (
+    SELECT
+        c.*,
+        row_number() OVER (ORDER BY c.id) AS place,
+        count(*) OVER () <= %(rows)s
+            AND coalesce(sum(octet_length(c.value)) OVER (), 0) <= %(bytes)s AS fits
+    FROM (
+        (
+            SELECT * FROM outbox_event
+            WHERE xid >= %(xmax)s::xid8
+            ORDER BY xid LIMIT %(rows)s + 1
+        )
+        UNION ALL
+        (
+            SELECT * FROM outbox_event
+            WHERE xid = ANY (%(in_progress)s::xid8[])
+            LIMIT %(rows)s + 1
+        )
+    ) AS c
+) AS w ON w.fits OR w.place = 1
+ORDER BY w.id

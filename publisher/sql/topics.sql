@@ -1,0 +1,1 @@
+SELECT name, kind, partitions FROM outbox_topic ORDER BY name

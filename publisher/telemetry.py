@@ -1,0 +1,79 @@
+"""Metrics for Prometheus, and logs without a line per event."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import structlog
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from publisher.health import Health
+
+
+class Metrics(Collector):
+    """Reads a publisher's health at every scrape, so that lag grows while nothing moves."""
+
+    def __init__(self, health: Health, name: str) -> None:
+        self._health = health
+        self._name = name
+
+    def collect(self) -> Iterator[Metric]:
+        health = self._health
+        yield self._gauge(
+            "lag_seconds", "Age of the oldest row that is not published.", health.lag_seconds
+        )
+        yield self._gauge("lag_rows", "Rows not published, counted up to 100000.", health.lag_rows)
+        yield self._gauge(
+            "position_age_seconds",
+            "Time since the stored position was known to tell the truth.",
+            health.position_age,
+        )
+        yield self._gauge("ready", "1 while nothing stands in the way.", not health.reason)
+        yield self._counter("acknowledged", "Records that Kafka acknowledged.", health.acknowledged)
+        yield self._counter("retries", "Tries that had to be repeated.", health.retries)
+
+    def _gauge(self, what: str, text: str, value: float) -> Metric:
+        family = GaugeMetricFamily(f"outbox_publisher_{what}", text, labels=["name"])
+        family.add_metric([self._name], float(value))
+        return family
+
+    def _counter(self, what: str, text: str, value: int) -> Metric:
+        family = CounterMetricFamily(f"outbox_publisher_{what}", text, labels=["name"])
+        family.add_metric([self._name], value)
+        return family
+
+
+def configure_logs(*, style: str, level: str) -> None:
+    """Write structured lines to standard error, those of the Kafka client from WARNING on."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer = (
+        structlog.processors.JSONRenderer()
+        if style == "json"
+        else structlog.dev.ConsoleRenderer(colors=False)
+    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                renderer,
+            ],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.getLogger("publisher").setLevel(level.upper())
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
