@@ -36,7 +36,7 @@ class Row(models.Model):
     class Meta:
         db_table = "outbox_event"
         default_permissions = ("view",)
-        indexes = [models.Index(fields=["xid"], name="outbox_event_xid")]
+        indexes = [models.Index(fields=["xid", "id"], name="outbox_event_xid")]
 
     def __str__(self) -> str:
         return f"{self.id} {self.type} {self.subject}"

@@ -47,7 +47,7 @@ class Migration(migrations.Migration):
             options={
                 "db_table": "outbox_event",
                 "default_permissions": ("view",),
-                "indexes": [models.Index(fields=["xid"], name="outbox_event_xid")],
+                "indexes": [models.Index(fields=["xid", "id"], name="outbox_event_xid")],
             },
         ),
         migrations.CreateModel(
