@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Generic, Literal, TypeVar
+from collections.abc import Collection, Mapping
+from typing import Generic, Literal, TypeVar, get_args
 
+from pydantic import BaseModel
+
+from schemas.errors import MissingKey
 from schemas.event import Event
 
 T = TypeVar("T")
 
 
 class Change(Event, Generic[T]):
-    """A row was created, updated, deleted, or read by a backfill."""
+    """A row was created, updated or deleted, or read by a backfill.
+
+    `before` and `after` are the row's state on both sides of the change, None where it did not
+    exist or is not known. `changed` names the fields that an update changed, None where that is
+    not known. The `key` of its contract names a field of the state.
+    """
 
     op: Literal["create", "update", "delete", "read"]
     before: T | None = None
     after: T | None = None
     changed: tuple[str, ...] | None = None
+
+    @property
+    def state(self) -> T:
+        """The newest known state: `after`, or `before` of a delete."""
+        state = self.before if self.after is None else self.after
+        if state is None:
+            raise MissingKey(f"a change {self.op!r} has neither before nor after; give it one")
+        return state
+
+    @classmethod
+    def __key_fields__(cls) -> Collection[str] | None:
+        for choice in get_args(cls.__pydantic_fields__["after"].annotation):
+            if isinstance(choice, type) and issubclass(choice, BaseModel):
+                return choice.__pydantic_fields__
+        return None
+
+    def __key_value__(self, key: str) -> object:
+        state = self.state
+        return state[key] if isinstance(state, Mapping) else getattr(state, key)

@@ -2,37 +2,93 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+import json
+from decimal import Decimal
+from enum import Enum
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 
-from schemas.errors import MissingKey, Unencodable
-
-_any: TypeAdapter[object] = TypeAdapter(object)
+from schemas import canonical, culprit
+from schemas.errors import MissingKey, SchemaError, Unencodable
+from schemas.event import Event
 
 
 def encode(event: BaseModel) -> bytes:
+    """Return the canonical JSON of an event in UTF-8; the same event gives the same bytes.
+
+    `Unencodable` names the contract, the field, its value and the cure; `InvalidContract` names
+    a field whose type cannot travel.
+    """
+    serializer = canonical.serializer(type(event))
     try:
-        return event.model_dump_json().encode()
+        text = serializer.to_json(event, by_alias=True, warnings="error")
     except Exception as exc:
-        raise Unencodable(f"{type(event).__qualname__}: {exc}") from exc
+        raise Unencodable(culprit.of_failure(event, exc)) from exc
+    for mark in culprit.MARKS:
+        if mark in text and (found := culprit.of_mark(event, text)):
+            raise Unencodable(found)
+    return text
 
 
-def key_of(event: BaseModel) -> bytes:
-    contract = getattr(event, "__contract__", None)
-    if contract is None or contract.key is None:
-        raise MissingKey(f"{type(event).__qualname__} declares no key")
-    text = key_text(getattr(event, contract.key))
-    return text.encode()
+def key_of(event: Event) -> bytes:
+    """Return the key of an event: the text of the field that its contract names, in UTF-8.
+
+    `MissingKey` if its contract names none, or the field is None or empty.
+    """
+    contract = event.__contract__
+    if contract.key is None:
+        raise MissingKey(
+            f"{type(event).__qualname__} ({contract}) names no key; "
+            'add one to its class line, such as key="order_id"'
+        )
+    try:
+        return key_text(event.__key_value__(contract.key)).encode()
+    except SchemaError as exc:
+        raise type(exc)(f"{type(event).__qualname__} ({contract}): {contract.key}: {exc}") from exc
 
 
 def key_text(value: object) -> str:
+    """Return the one text that stands for a key, whatever type it has in Python.
+
+    A string is its own text, an int is decimal, a UUID lower case with hyphens, a datetime in UTC,
+    a Decimal without exponent and trailing zeros; all others are their JSON without quotes.
+    `MissingKey` for None and the empty string, `Unencodable` for what is not a scalar.
+    """
+    text = _scalar_text(value)
+    if not text:
+        raise MissingKey(f"a key cannot be {value!r}; set the field that is the key")
+    if reason := culprit.reason(text):
+        raise Unencodable(f"a key cannot be {text!r}: {reason}")
+    return text
+
+
+def _scalar_text(value: object) -> str:
     match value:
-        case None | "":
-            raise MissingKey("the key is empty")
+        case None:
+            return ""
+        case Enum():
+            return _scalar_text(value.value)
         case str():
-            return value
-        case UUID():
             return str(value)
+        case Decimal() if value.is_finite():
+            return _decimal_text(value)
         case _:
-            return _any.dump_json(value).decode().strip('"')
+            return _json_text(value)
+
+
+def _decimal_text(value: Decimal) -> str:
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def _json_text(value: object) -> str:
+    try:
+        text = to_jsonable_python(canonical.plain(value))
+    except ValueError as exc:
+        raise Unencodable(f"a key cannot be {value!r}: {exc}") from exc
+    if isinstance(text, list | dict):
+        raise Unencodable(f"a key cannot be {value!r}: it is not one value; choose a part of it")
+    return text if isinstance(text, str) else json.dumps(text)

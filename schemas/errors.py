@@ -1,4 +1,7 @@
-"""What can be wrong with a contract, an event or an envelope."""
+"""What can be wrong with a contract, an event or an envelope.
+
+Every message says what it is about, which value is wrong and what to do next.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,14 @@ class SchemaError(Exception):
 
 
 class InvalidContract(SchemaError):
-    """The class line of an event does not make a contract."""
+    """The class does not make a contract: its class line or the type of a field is wrong."""
 
 
-class DuplicateContract(InvalidContract):
+class MissingContract(SchemaError, AttributeError):
+    """The class is an abstract base: its class line names no type."""
+
+
+class DuplicateContract(SchemaError):
     """Two classes claim the same type and version."""
 
 
@@ -20,12 +27,16 @@ class UnknownContract(SchemaError):
 
 
 class MissingKey(SchemaError):
-    """The event has no key, so nothing decides its partition."""
+    """The event has no key, so nothing would decide its partition."""
 
 
 class Unencodable(SchemaError):
     """A value has no canonical JSON form."""
 
 
+class Undecodable(SchemaError):
+    """The value of a record does not fit the contract that its headers name."""
+
+
 class InvalidEnvelope(SchemaError):
-    """A Kafka record is not a CloudEvent in binary mode."""
+    """The headers of a record are not a CloudEvent in Kafka's binary mode."""

@@ -2,51 +2,107 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from schemas import registry
+from schemas import canonical, registry
 from schemas.contract import Contract
-from schemas.errors import InvalidContract
+from schemas.errors import InvalidContract, MissingContract
+
+
+class _NoContract:
+    """Stands in `__contract__` of abstract bases and says so when it is read."""
+
+    def __get__(self, instance: object, owner: type) -> Contract:
+        raise MissingContract(
+            f"{owner.__qualname__} is an abstract base; "
+            f'give its class line a type, such as class {owner.__name__}(Event, type="shop.order")'
+        )
 
 
 class Event(BaseModel):
-    """Base class of events; the class line is the contract.
+    """Base class of events, immutable; the class line is the contract.
 
-    >>> class OrderPlaced(Event, type="shop.order.placed", version=1, topic="shop.order-events", key="order_id"):
-    ...     order_id: int
+        class OrderPlaced(
+            Event, type="shop.order.placed", version=1, topic="shop.order-events", key="order_id"
+        ):
+            order_id: UUID
+            total: Decimal
+
+    A class line without `type` makes an abstract base, which is not registered and has no
+    contract. Pydantic's own configuration may stand on the class line too. What is wrong with the
+    class line or with the type of a field raises `InvalidContract` when the class is created.
     """
 
-    model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
+    # Frozen here, not on the class line: type checkers would then refuse every subclass.
+    model_config = ConfigDict(
+        frozen=True,
+        allow_inf_nan=False,
+        validate_default=True,
+        ser_json_bytes="base64",
+        val_json_bytes="base64",
+    )
 
-    __contract__: ClassVar[Contract]
+    if TYPE_CHECKING:
+        __contract__: ClassVar[Contract]
+    else:
+        __contract__ = _NoContract()
 
     def __init_subclass__(
         cls,
         *,
-        type: str | None = None,  # noqa: A002
+        type: str | None = None,  # noqa: A002 - the word of the class line
         version: int = 1,
         topic: str | None = None,
         key: str | None = None,
         **config: Any,
     ) -> None:
+        # Here for type checkers: the fields are not known yet, see __pydantic_init_subclass__.
         super().__init_subclass__(**config)
 
     @classmethod
-    def __pydantic_init_subclass__(
-        cls,
-        *,
-        type: str | None = None,  # noqa: A002
-        version: int = 1,
-        topic: str | None = None,
-        key: str | None = None,
-        **config: Any,
-    ) -> None:
-        super().__pydantic_init_subclass__(**config)
-        if type is None:
-            return
-        cls.__contract__ = Contract(type=type, version=version, topic=topic, key=key)
-        if key is not None and key not in cls.__pydantic_fields__:
-            raise InvalidContract(f"{cls.__qualname__}: key={key!r} names no field")
+    def __pydantic_init_subclass__(cls, **keywords: Any) -> None:
+        own = {name: keywords.pop(name) for name in _KEYWORDS if name in keywords}
+        super().__pydantic_init_subclass__(**keywords)
+        if cls.__pydantic_generic_metadata__["origin"] is not None:
+            return  # a parametrised generic keeps the contract of the class it came from
+        if own.get("type") is None:
+            cls.__become_abstract__(own)
+        else:
+            cls.__become_concrete__(Contract(**{"version": 1, **own}))
+
+    @classmethod
+    def __become_abstract__(cls, own: dict[str, Any]) -> None:
+        if own:
+            raise InvalidContract(
+                f"{cls.__qualname__}: {', '.join(own)} without a type; a contract needs one, "
+                f'such as class {cls.__name__}(..., type="shop.order.placed")'
+            )
+        cls.__contract__ = Event.__dict__["__contract__"]
+
+    @classmethod
+    def __become_concrete__(cls, contract: Contract) -> None:
+        known = cls.__key_fields__()
+        if contract.key is not None and known is not None and contract.key not in known:
+            raise InvalidContract(
+                f"{cls.__qualname__}: key={contract.key!r} names no field; "
+                f"choose one of {', '.join(known) or 'its fields, it has none yet'}"
+            )
+        cls.__contract__ = contract
+        if cls.__pydantic_complete__:
+            canonical.serializer(cls)
         registry.register(cls)
+
+    @classmethod
+    def __key_fields__(cls) -> Collection[str] | None:
+        """Names that `key` may have; None where they are not known before there is an event."""
+        return cls.__pydantic_fields__
+
+    def __key_value__(self, key: str) -> object:
+        """Value of the field that `key` names."""
+        return getattr(self, key)
+
+
+_KEYWORDS = ("type", "version", "topic", "key")

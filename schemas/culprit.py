@@ -1,0 +1,163 @@
+"""Which value of an event cannot be written, and what to do about it.
+
+Runs only when something is wrong, or looks so. Pydantic-core's error names neither the path nor
+the value, and two mistakes pass it without any: it writes NaN, and it replaces a lone surrogate in
+a key by U+FFFD. `MARKS` are the bytes that these leave in the text.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import fields, is_dataclass
+from decimal import Decimal
+from reprlib import Repr
+
+from pydantic import BaseModel
+from pydantic_core import to_json
+
+from schemas import canonical, values
+
+MARKS = (b"NaN", b"Infinity", "\ufffd".encode())
+
+_NO_NUMBER = re.compile(r"[+-]?(s?NaN\d*|Infinity)")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+Reason = Callable[[object], str | None]
+Fault = tuple[str, object, str]
+
+
+def of_failure(event: BaseModel, error: Exception) -> str:
+    """Describe what made encoding fail with `error`."""
+    for name, value in _members(event):
+        if failure := _failure(event, name):
+            return _sentence(event, next(_faults(name, value, reason), (name, value, failure)))
+    return f"{_title(event)} cannot be encoded: {_brief(error)}"
+
+
+def of_mark(event: BaseModel, text: bytes) -> str | None:
+    """Describe what left one of the `MARKS` in `text`; None if it is a word in a string."""
+    suspicion = _suspicion(json.loads(text))
+    if suspicion is None:
+        return None
+    for name, value in _members(event):
+        for fault in _faults(name, value, _silent):
+            return _sentence(event, fault)
+    return f"{_title(event)} cannot be encoded: {suspicion}" if suspicion else None
+
+
+def _suspicion(parsed: object) -> str | None:
+    """None: nothing is wrong. Empty: perhaps. Else what is wrong for sure."""
+    match parsed:
+        case float() if not math.isfinite(parsed):
+            return f"a serializer returned {parsed}; JSON has no such number"
+        case str() if _NO_NUMBER.fullmatch(parsed):
+            return ""
+        case dict():
+            found = [_suspicion(item) for item in parsed.values()]
+            found += ["" for key in parsed if "\ufffd" in key or _NO_NUMBER.fullmatch(key)]
+        case list():
+            found = [_suspicion(item) for item in parsed]
+        case _:
+            return None
+    return max((each for each in found if each is not None), default=None)
+
+
+def _failure(event: BaseModel, name: str) -> str | None:
+    """What goes wrong when only this field is encoded."""
+    serializer = canonical.serializer(type(event))
+    try:
+        serializer.to_json(event, include={name}, by_alias=True, warnings="error")
+    except Exception as exc:
+        return _brief(exc)
+    return None
+
+
+def _members(value: object) -> list[tuple[str, object]]:
+    """Names and values of a model or a dataclass."""
+    if isinstance(value, BaseModel):
+        cls = type(value)
+        names = [*cls.__pydantic_fields__, *cls.__pydantic_computed_fields__]
+    elif is_dataclass(value):
+        names = [each.name for each in fields(value)]
+    else:
+        names = []
+    extra = getattr(value, "__pydantic_extra__", None) or {}
+    return [(name, getattr(value, name, None)) for name in (*names, *extra)]
+
+
+def _faults(path: str, value: object, why_not: Reason, depth: int = 0) -> Iterator[Fault]:
+    """Every value that has a reason not to be written, with its path, the innermost first."""
+    if depth > _DEEP:
+        yield path, value, "it contains itself, or is nested too deeply; flatten it"
+        return
+    for key in value if isinstance(value, Mapping) else ():
+        if why := why_not(key):
+            yield f"{path}, a key,", key, why
+    for place, item in _inside(path, value):
+        yield from _faults(place, item, why_not, depth + 1)
+    if why := why_not(value):
+        yield path, value, why
+
+
+def _inside(path: str, value: object) -> list[tuple[str, object]]:
+    match value:
+        case Mapping():
+            return [(f"{path}[{key!r}]", item) for key, item in value.items()]
+        case list() | tuple() | AbstractSet():
+            return [(f"{path}[{index}]", item) for index, item in enumerate(value)]
+        case _:
+            return [(f"{path}.{name}", item) for name, item in _members(value)]
+
+
+def reason(value: object) -> str | None:
+    if why := _silent(value):
+        return why
+    try:
+        to_json(canonical.plain(value))
+    except ValueError as exc:
+        ours = type(exc) is ValueError
+        return str(exc) if ours else "JSON has no form for it; send a string, a number or a model"
+    return None
+
+
+def _silent(value: object) -> str | None:
+    """The reasons that pydantic-core passes over in some places."""
+    if isinstance(value, float | complex | Decimal) and not values.is_finite(value):
+        return "JSON has no such number; send None or leave the field out"
+    if isinstance(value, str) and _SURROGATE.search(value):
+        return "it has a lone surrogate, which UTF-8 does not have; repair the text"
+    return None
+
+
+def _sentence(event: BaseModel, fault: Fault) -> str:
+    path, value, why = fault
+    path = path if len(path) <= _LONG else f"{path[:_LONG]}..."
+    return f"{_title(event)} cannot be encoded: {path} is {_short.repr(value)}: {why}"
+
+
+def _title(event: BaseModel) -> str:
+    contract = getattr(event, "__contract__", None)
+    name = type(event).__qualname__
+    return name if contract is None else f"{name} ({contract})"
+
+
+def _brief(error: Exception) -> str:
+    """What a message of pydantic-core says, without its wrapping."""
+    if expected := _EXPECTED.search(str(error)):
+        return f"it is not {expected[1]}; build the event through its class, which validates"
+    return _WRAPPING.sub("", str(error)).splitlines()[0][:200]
+
+
+_DEEP = 100
+_LONG = 80
+_EXPECTED = re.compile(r"Expected `(.+?)` - serialized value")
+_WRAPPING = re.compile(
+    r"\A(Error serializing to JSON: |Pydantic serializer warnings:\s+|\w+Error: "
+    r"|PydanticSerializationUnexpectedValue\(|Error calling function `\w+`: )+"
+)
+_short = Repr()
+_short.maxother = _short.maxstring = _LONG
