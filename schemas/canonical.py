@@ -50,30 +50,39 @@ def serializer(cls: type[BaseModel]) -> SchemaSerializer:
 
 def plain(value: Any) -> Any:
     """What a value without a declared type is written as, nested ones included."""
-    if value is None or type(value) in (str, int, bool):
+    kind = type(value)
+    if kind in _VERBATIM:
         return value
-    for kinds, write in _PLAIN:
-        if isinstance(value, kinds):
-            return write(value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
-    return value
+    if kind is list:
+        return [plain(item) for item in value]
+    if kind is dict:
+        return _plain_mapping(value)
+    return _plain_other(value)
 
 
 def _plain_mapping(value: Mapping[Any, Any]) -> dict[str, Any]:
+    if all(type(key) is str for key in value):
+        return {key: plain(item) for key, item in value.items()}
     return values.unique(
         value, lambda mapping: {_plain_key(key): plain(item) for key, item in mapping.items()}
     )
 
 
 def _plain_key(key: object) -> str:
-    if type(key) is str:
-        return key
     text = plain(key)
     if isinstance(text, list | dict):
         raise ValueError(f"its key {key!r} has no text; use a string")
     (text,) = to_jsonable_python({text: None})
     return cast("str", text)
+
+
+def _plain_other(value: Any) -> Any:
+    for kinds, write in _PLAIN:
+        if isinstance(value, kinds):
+            return write(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
+    return value
 
 
 def _plain_model(value: BaseModel) -> Any:
@@ -84,6 +93,7 @@ def _once(value: object) -> None:
     raise ValueError("it can be read once only; use a list")
 
 
+_VERBATIM = {str, int, bool, type(None)}
 _PLAIN: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (Enum, lambda value: plain(value.value)),
     (Mapping, _plain_mapping),
