@@ -38,6 +38,11 @@ def lookup(type: str, version: int) -> type[Event]:  # noqa: A002 - the word of 
         ) from None
 
 
+def registered() -> tuple[type[Event], ...]:
+    """Every registered class, in the order in which they came."""
+    return tuple(_classes.values())
+
+
 def _hint(type_name: str) -> str:
     versions = sorted(version for name, version in _classes if name == type_name)
     if versions:
