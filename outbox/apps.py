@@ -1,9 +1,43 @@
 """The Django application."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
+from django.db.models.signals import post_migrate, pre_migrate
+from django.utils.module_loading import autodiscover_modules
+
+if TYPE_CHECKING:
+    from django.db.backends.base.base import BaseDatabaseWrapper
 
 
 class OutboxConfig(AppConfig):
     name = "outbox"
     verbose_name = "Transactional outbox"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from outbox import autocommit, checks, conf, deletion, installation, registration
+        from outbox.capture import captured_models, payload_for
+
+        conf.current()
+        autodiscover_modules("events")
+        for captured in captured_models():
+            captured.event  # noqa: B018 - a contract that cannot be made stops the start
+        autocommit.install()
+        deletion.install(payload_for)
+        checks.register()
+        connection_created.connect(_begin_empty, dispatch_uid="outbox.buffer")
+        pre_migrate.connect(installation.migration_started, sender=self)
+        post_migrate.connect(registration.register, sender=self)
+
+
+def _begin_empty(*, connection: BaseDatabaseWrapper, **kwargs: object) -> None:
+    """From the first statement on, savepoints are seen; a new connection brings no old events."""
+    from outbox import database
+    from outbox.buffer import buffer_of
+
+    if connection.vendor == "postgresql" and connection.alias == database.alias():
+        buffer_of(connection).forget()

@@ -1,0 +1,160 @@
+"""Functions that receive signals and return events."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial, wraps
+from typing import Any, TypeVar, cast
+
+from asgiref.sync import iscoroutinefunction
+from django.contrib.auth.signals import user_login_failed
+from django.db import connections, transaction
+from django.db.models.signals import ModelSignal
+from django.dispatch import Signal
+from pydantic import BaseModel
+
+from outbox import database
+from outbox.autocommit import is_recorder, mark_recorder
+from outbox.buffer import buffer_of
+from outbox.errors import InvalidReceiver, NotAnEvent
+from outbox.record import record
+from outbox.suppression import is_suppressed
+from schemas import Event
+
+F = TypeVar("F", bound=Callable[..., Event | Iterable[Event] | None])
+
+logger = logging.getLogger("outbox")
+
+
+def receiver(
+    signal: Signal | Sequence[Signal],
+    *,
+    sender: object = None,
+    dispatch_uid: object = None,
+) -> Callable[[F], F]:
+    """Connect a function to a signal, or to several, and record the events that it returns.
+
+    The function returns None, one event or several (a generator may yield them). What it raises
+    goes to the sender as with Django's `receiver`, and the transaction will not commit. Outside a
+    transaction, one is opened around it, except for model signals: there the row is in none.
+
+    What the decorator returns is what it connected: `signal.disconnect(function, sender=...)` and
+    `signal.connect(function, ...)` work with it. Raises InvalidReceiver for `async def`.
+    """
+    signals = signal if isinstance(signal, Sequence) else [signal]
+
+    def decorate(function: F) -> F:
+        connected = function if is_recorder(function) else _recorder(function)
+        for each in signals:
+            each.connect(connected, sender=sender, weak=False, dispatch_uid=dispatch_uid)
+        return connected
+
+    return decorate
+
+
+def _recorder(function: F) -> F:
+    _refuse_async(function)
+    name = getattr(function, "__qualname__", repr(function))
+
+    @wraps(function)
+    def recorder(*args: object, **kwargs: Any) -> object:
+        if is_suppressed(kwargs.get("sender", args[0] if args else None)):
+            return None
+        call = partial(
+            _record_result, name, partial(function, *args, **kwargs), kwargs.get("using")
+        )
+        signal = kwargs.get("signal")
+        if signal is user_login_failed:
+            return _confined(name, call)
+        if signal is None or isinstance(signal, ModelSignal):
+            return call()
+        return _in_transaction(call)
+
+    mark_recorder(recorder)
+    return cast("F", recorder)
+
+
+def _record_result(name: str, function: Callable[[], object], using: str | None) -> object:
+    alias = database.alias()
+    if using not in (None, alias):
+        return _refuse_result(name, function, using)
+    buffer = buffer_of(connections[alias])
+    try:
+        result, events = _events(name, function())
+        if events:
+            record(*events)
+    except BaseException as failure:
+        buffer.spoil(failure)
+        raise
+    return result
+
+
+def _refuse_result(name: str, function: Callable[[], object], using: str) -> object:
+    """A signal from another database: fine as long as there is nothing to record."""
+    result, events = _events(name, function())
+    if events:
+        database.require_outbox(using, f"what {name} received")
+    return result
+
+
+def _events(name: str, result: object) -> tuple[object, tuple[Event, ...]]:
+    match result:
+        case None:
+            return None, ()
+        case Event():
+            return result, (result,)
+        case Iterable() if not isinstance(result, str | bytes | Mapping | BaseModel):
+            events = tuple(result)
+            for event in events:
+                _require_event(name, event)
+            return events, events
+        case _:
+            _require_event(name, result)
+            raise AssertionError
+
+
+def _require_event(name: str, result: object) -> None:
+    if not isinstance(result, Event):
+        raise NotAnEvent(
+            f"receiver {name} returned {type(result).__qualname__}, which is no event; return "
+            "None, an instance of a class derived from outbox.Event, or several"
+        )
+
+
+def _in_transaction(call: Callable[[], object]) -> object:
+    alias = database.alias()
+    if database.in_transaction(connections[alias]):
+        return call()
+    with transaction.atomic(using=alias):
+        return call()
+
+
+def _confined(name: str, call: Callable[[], object]) -> object:
+    """Record in a savepoint of its own: no failure may break a login, or say what was typed."""
+    try:
+        with transaction.atomic(using=database.alias()):
+            return call()
+    except Exception as failure:
+        # Frames without the message: messages quote values, and these came with credentials.
+        frames = "".join(traceback.format_tb(failure.__traceback__))
+        logger.error(
+            "receiver %s of user_login_failed could not record its event: %s\n%s",
+            name,
+            type(failure).__qualname__,
+            frames,
+        )
+        return None
+
+
+def _refuse_async(function: Callable[..., object]) -> None:
+    call = getattr(function, "__call__", function)  # noqa: B004
+    if any(
+        iscoroutinefunction(each) or inspect.isasyncgenfunction(each) for each in (function, call)
+    ):
+        raise InvalidReceiver(
+            f"receiver {function!r} is asynchronous and would run on another connection, outside "
+            "the transaction; make it a plain def, and do slow work in a consumer of the event"
+        )

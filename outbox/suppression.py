@@ -1,0 +1,33 @@
+"""Writing without recording."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from django.db.models import Model
+
+_suppressed: ContextVar[tuple[type[Model], ...]] = ContextVar("outbox_suppressed", default=())
+
+
+@contextmanager
+def suppress(*models: type[Model]) -> Iterator[None]:
+    """Record nothing by itself for these models, their proxies and children; for none: for all.
+
+    It silences `capture` and `receiver`; `record` always records. It holds in this thread, or in
+    this asynchronous task, and in what Django runs for it in other threads.
+    """
+    token = _suppressed.set(_suppressed.get() + (models or (Model,)))
+    try:
+        yield
+    finally:
+        _suppressed.reset(token)
+
+
+def is_suppressed(sender: object) -> bool:
+    """Whether what this sender of a signal does goes unrecorded for now."""
+    models = _suppressed.get()
+    if not models:
+        return False
+    return Model in models or (isinstance(sender, type) and issubclass(sender, models))
