@@ -29,12 +29,12 @@ class OutboxConfig(AppConfig):
         autocommit.install()
         deletion.install(payload_for)
         checks.register()
-        connection_created.connect(_begin_empty, dispatch_uid="outbox.buffer")
+        connection_created.connect(begin_empty, dispatch_uid="outbox.buffer")
         pre_migrate.connect(installation.migration_started, sender=self)
         post_migrate.connect(registration.register, sender=self)
 
 
-def _begin_empty(*, connection: BaseDatabaseWrapper, **kwargs: object) -> None:
+def begin_empty(*, connection: BaseDatabaseWrapper, **kwargs: object) -> None:
     """From the first statement on, savepoints are seen; a new connection brings no old events."""
     from outbox import database
     from outbox.buffer import buffer_of

@@ -10,7 +10,7 @@ from django.db import DatabaseError
 
 from outbox import installation
 from outbox.database import in_transaction
-from outbox.errors import FlushFailed
+from outbox.errors import FlushFailed, UnsupportedDatabase
 from outbox.recorded import COLUMNS, Recorded
 
 if TYPE_CHECKING:
@@ -190,9 +190,11 @@ class Buffer:
 
 
 def buffer_of(connection: BaseDatabaseWrapper) -> Buffer:
-    """The buffer of a connection, made at its first use."""
+    """The buffer of a connection, made at its first use; UnsupportedDatabase if not PostgreSQL."""
     buffer: Buffer | None = getattr(connection, _ATTRIBUTE, None)
     if buffer is None:
+        if connection.vendor != "postgresql":
+            raise UnsupportedDatabase.of(connection)
         buffer = Buffer(connection)
         setattr(connection, _ATTRIBUTE, buffer)
     return buffer

@@ -65,9 +65,11 @@ def stored(field: AnyField) -> Canonical:
 
 
 def _names(field: AnyField) -> list[str]:
-    """Django's own classes that the field derives from, then the column type it claims."""
-    classes = (cls for cls in type(field).__mro__ if cls.__module__.startswith("django."))
-    return [*(cls.__name__ for cls in classes), field.get_internal_type()]
+    """Django's own classes that the field derives from, then the column type that it claims."""
+    names = [cls.__name__ for cls in type(field).__mro__ if cls.__module__.startswith("django.")]
+    if type(field).get_internal_type is not Field.get_internal_type:
+        names.append(field.get_internal_type())
+    return names
 
 
 def _scalar(kind: type, convert: Callable[[Any], Any]) -> Callable[[AnyField], Kind]:
@@ -130,6 +132,10 @@ def _moment(field: AnyField) -> Kind:
         return value
 
     return Kind(datetime, canonical)
+
+
+def _address(field: AnyField) -> Kind:
+    return Kind(str, lambda value: _text(field.get_prep_value(value)))
 
 
 def _json(field: AnyField) -> Kind:
@@ -233,7 +239,7 @@ _RULES: dict[str, Callable[[AnyField], Kind | None]] = {
     "TextField": _scalar(str, _text),
     "FilePathField": _scalar(str, _text),
     "FileField": _scalar(str, _text),
-    "GenericIPAddressField": _scalar(str, _text),
+    "GenericIPAddressField": _address,
     "UUIDField": _to_python(UUID),
     "DateTimeField": _moment,
     "DateField": _to_python(date),

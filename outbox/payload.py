@@ -132,10 +132,16 @@ class Payload:
         return tuple(column.canonical(getattr(instance, column.name)) for column in self.pk)
 
     def _canonical(self, row: Iterable[Any]) -> Values:
-        return {
-            column.name: column.canonical(value)
-            for column, value in zip(self.columns, row, strict=True)
-        }
+        values: Values = {}
+        for column, value in zip(self.columns, row, strict=True):
+            try:
+                values[column.name] = column.canonical(value)
+            except Exception as exc:
+                raise InvalidPayload(
+                    f"{self.model._meta.label}.{column.field.name} holds a value that has no "
+                    f"canonical form: {exc}; correct it, or exclude the field from capture()"
+                ) from exc
+        return values
 
     def _read_back(self, instance: Model, using: str) -> Values:
         pk = {column.name: getattr(instance, column.name) for column in self.pk}
@@ -227,4 +233,5 @@ def _generated(model: type[Model], fields: Iterable[AnyField]) -> type[BaseModel
 def _key_text(values: Sequence[Any]) -> str:
     if len(values) == 1:
         return key_text(values[0])
-    return json.dumps([key_text(value) for value in values], ensure_ascii=False)
+    parts = [key_text(value) for value in values]
+    return json.dumps(parts, ensure_ascii=False, separators=(",", ":"))

@@ -45,7 +45,12 @@ def as_row(event: object) -> Recorded:
             'class OrderPlaced(outbox.Event, type="shop.order.placed", topic="shop.order-events", '
             'key="order_id")'
         )
-    contract = type(event).__contract__
+    contract = getattr(type(event), "__contract__", None)
+    if contract is None:
+        raise NotAnEvent(
+            f"{type(event).__qualname__} is the abstract base of events, its class line has no "
+            'type; record an instance of a class with one, such as type="shop.order.placed"'
+        )
     if contract.topic is None:
         raise NoTopic(
             f"{type(event).__qualname__} ({contract.type}) names no topic; add topic=... to its "

@@ -13,6 +13,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 ROOT_URLCONF = "tests.app.urls"
+OUTBOX_SOURCE = "urn:test:suite"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 INSTALLED_APPS = [
@@ -24,4 +25,7 @@ INSTALLED_APPS = [
 ]
 
 UNREACHABLE = "postgresql://nobody@127.0.0.1:1/outbox"
-DATABASES = {"default": django_settings(os.environ.get("DATABASE_URL", UNREACHABLE))}
+DATABASES = {
+    alias: django_settings(os.environ.get("DATABASE_URL", UNREACHABLE))
+    for alias in ("default", "other")
+}

@@ -1,3 +1,28 @@
-from django.urls import URLPattern
+"""Views that write."""
 
-urlpatterns: list[URLPattern] = []
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+
+from tests.app.models import Order
+
+
+def create(request: HttpRequest, number: str) -> HttpResponse:
+    Order.objects.create(number=number)
+    return HttpResponse()
+
+
+def create_and_fail(request: HttpRequest, number: str) -> HttpResponse:
+    Order.objects.create(number=number)
+    raise LookupError(number)
+
+
+async def create_asynchronously(request: HttpRequest, number: str) -> HttpResponse:
+    await Order.objects.acreate(number=number)
+    return HttpResponse()
+
+
+urlpatterns = [
+    path("create/<number>/", create),
+    path("create-and-fail/<number>/", create_and_fail),
+    path("create-asynchronously/<number>/", create_asynchronously),
+]

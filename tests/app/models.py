@@ -1,0 +1,174 @@
+"""Models that are captured in every way there is, and some that are not."""
+
+import uuid
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.postgres.fields import (
+    ArrayField,
+    BigIntegerRangeField,
+    DateRangeField,
+    DateTimeRangeField,
+    DecimalRangeField,
+)
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.db.models import F
+from django.db.models.functions import Now, Upper
+from pydantic import BaseModel
+
+import outbox
+
+
+class Note(models.Model):
+    """Not captured."""
+
+    text = models.TextField(default="")
+
+
+class Customer(models.Model):
+    """Not captured; the target of relations."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    name = models.CharField(max_length=100)
+
+
+@outbox.capture(topic="test.orders", exclude=["internal_note"])
+class Order(models.Model):
+    number = models.CharField(max_length=20)
+    quantity = models.IntegerField(default=1)
+    total = models.DecimalField(max_digits=10, decimal_places=2, default=Decimal(0))
+    customer = models.ForeignKey(Customer, models.CASCADE, null=True)
+    internal_note = models.TextField(default="")
+
+
+class UrgentOrder(Order):
+    class Meta:
+        proxy = True
+
+
+@outbox.capture(topic="test.lines")
+class Line(models.Model):
+    order = models.ForeignKey(Order, models.CASCADE, related_name="lines")
+    text = models.TextField(default="")
+
+
+class Colour(models.TextChoices):
+    RED = "red", "Red"
+
+
+@outbox.capture(topic="test.specimens")
+class Specimen(models.Model):
+    """One column of each type."""
+
+    uuid = models.UUIDField(default=uuid.uuid4)
+    text = models.TextField(default="")
+    choice = models.CharField(max_length=10, choices=Colour, default=Colour.RED)
+    whole = models.BigIntegerField(default=0)
+    number = models.DecimalField(max_digits=12, decimal_places=3, default=Decimal(0))
+    real = models.FloatField(default=0.0)
+    flag = models.BooleanField(default=False)
+    moment = models.DateTimeField(default=datetime(2024, 1, 1, tzinfo=UTC))
+    day = models.DateField(null=True)
+    time = models.TimeField(null=True)
+    duration = models.DurationField(null=True)
+    address = models.GenericIPAddressField(null=True)
+    blob = models.BinaryField(null=True)
+    file = models.FileField(null=True)
+    data = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    tags: Any = ArrayField(models.CharField(max_length=10), null=True)
+    prices: Any = ArrayField(models.DecimalField(max_digits=6, decimal_places=2), null=True)
+    span = BigIntegerRangeField(null=True)
+    days = DateRangeField(null=True)
+    moments = DateTimeRangeField(null=True)
+    amounts = DecimalRangeField(null=True)
+
+
+@outbox.capture(topic="test.counters")
+class Counter(models.Model):
+    """Columns that the database computes."""
+
+    value = models.IntegerField(default=0)
+    started_at = models.DateTimeField(db_default=Now())
+    state = models.TextField(db_default="new")
+    shouted: Any = models.GeneratedField(
+        expression=Upper("state"), output_field=models.TextField(), db_persist=True
+    )
+    twice: Any = models.GeneratedField(
+        expression=F("value") * 2, output_field=models.IntegerField(), db_persist=True
+    )
+
+
+@outbox.capture(topic="test.vehicles")
+class Vehicle(models.Model):
+    wheels = models.IntegerField(default=4)
+
+
+class Car(Vehicle):
+    """A child that is not captured, of a parent that is."""
+
+    doors = models.IntegerField(default=5)
+
+
+class FastCar(Car):
+    class Meta:
+        proxy = True
+
+
+@outbox.capture(topic="test.lorries")
+class Lorry(Vehicle):
+    """A captured child of a captured parent."""
+
+    load = models.IntegerField(default=0)
+
+
+class VehicleView(Vehicle):
+    class Meta:
+        proxy = True
+
+
+class Place(models.Model):
+    """A parent that is not captured."""
+
+    name = models.TextField()
+
+
+@outbox.capture(topic="test.restaurants")
+class Restaurant(Place):
+    stars = models.IntegerField(default=0)
+
+
+class ArticleState(BaseModel):
+    slug: str
+    title: str
+    author: uuid.UUID | None
+
+
+@outbox.capture(
+    topic="test.articles", type="blog.article", version=3, key="slug", contract=ArticleState
+)
+class Article(models.Model):
+    slug = models.SlugField(unique=True)
+    title = models.TextField()
+    secret = models.TextField(default="")
+    author = models.ForeignKey(Customer, models.SET_NULL, null=True)
+
+
+@outbox.capture(topic="test.seats")
+class Seat(models.Model):
+    pk = models.CompositePrimaryKey("row", "number")
+    row = models.CharField(max_length=2)
+    number = models.IntegerField()
+    taken = models.BooleanField(default=False)
+
+
+@outbox.capture(topic="test.answers")
+class Answer(models.Model):
+    """Its rows have an order, in a column whose name begins with an underscore."""
+
+    order = models.ForeignKey(Order, models.CASCADE)
+    copy = models.TextField(default="")
+
+    class Meta:
+        order_with_respect_to = "order"

@@ -1,0 +1,222 @@
+"""The tables, what a migration writes into them, and what happens before they exist."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from io import StringIO
+from typing import Any
+
+import psycopg
+import pytest
+from django.apps import apps
+from django.core.management import call_command
+from django.db import connection, models, transaction
+from django.db.migrations.state import ModelState, ProjectState
+from django.db.models.signals import m2m_changed, post_save, pre_migrate
+from django.test.utils import override_settings
+
+import outbox
+from local.scratch import ROOT
+from outbox import installation, registration
+from outbox.columns import AnyField
+from outbox.models import Metadata, Position, Row, Topic
+from tests.app.events import Said
+from tests.app.models import Order
+from tests.conftest import migrate
+from tests.stored import said, stored
+
+TABLES = """
+    SELECT table_name, column_name, data_type, is_nullable, column_default, identity_generation
+    FROM information_schema.columns WHERE table_name LIKE 'outbox%' ORDER BY 1, ordinal_position
+"""
+EXPECTED = [
+    ("outbox_event", "id", "bigint", "NO", None, "ALWAYS"),
+    ("outbox_event", "xid", "xid8", "NO", "pg_current_xact_id()", None),
+    ("outbox_event", "event_id", "uuid", "NO", None, None),
+    ("outbox_event", "topic", "text", "NO", None, None),
+    ("outbox_event", "key", "bytea", "NO", None, None),
+    ("outbox_event", "type", "text", "NO", None, None),
+    ("outbox_event", "version", "integer", "NO", None, None),
+    ("outbox_event", "subject", "text", "YES", None, None),
+    ("outbox_event", "value", "bytea", "YES", None, None),
+    ("outbox_event", "headers", "bytea", "YES", None, None),
+    ("outbox_event", "created_at", "timestamp with time zone", "NO", "clock_timestamp()", None),
+    ("outbox_metadata", "id", "smallint", "NO", None, None),
+    ("outbox_metadata", "schema_version", "integer", "NO", None, None),
+    ("outbox_metadata", "source", "text", "NO", None, None),
+    ("outbox_position", "name", "text", "NO", None, None),
+    ("outbox_position", "epoch", "bigint", "NO", "0", None),
+    ("outbox_position", "system_identifier", "bigint", "YES", None, None),
+    ("outbox_position", "timeline", "integer", "YES", None, None),
+    ("outbox_position", "prev", "pg_snapshot", "NO", "'1:1:'::pg_snapshot", None),
+    ("outbox_position", "now", "pg_snapshot", "YES", None, None),
+    ("outbox_position", "last_id", "bigint", "YES", None, None),
+    ("outbox_position", "updated_at", "timestamp with time zone", "NO", "clock_timestamp()", None),
+    ("outbox_topic", "name", "text", "NO", None, None),
+    ("outbox_topic", "kind", "text", "NO", None, None),
+    ("outbox_topic", "partitions", "integer", "NO", None, None),
+]
+
+
+@pytest.fixture
+def migrated() -> None:
+    """Runs `migrate` again: its signals are the ones that matter here."""
+    call_command("migrate", verbosity=0)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestTables:
+    def test_they_are_exactly_what_the_publisher_reads(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(TABLES)
+            assert cursor.fetchall() == EXPECTED
+            cursor.execute("SELECT indexdef FROM pg_indexes WHERE indexname = 'outbox_event_xid'")
+            (index,) = cursor.fetchone() or ("",)
+        assert index.endswith("USING btree (xid, id)")
+        assert installation.sequence_cache(connection) == 1
+
+    def test_models_and_migrations_say_the_same(self) -> None:
+        call_command("makemigrations", "outbox", check=True, dry_run=True, stdout=StringIO())
+
+    def test_ids_are_given_by_the_database_only(self) -> None:
+        with pytest.raises(Exception, match="cannot insert a non-DEFAULT value into column"):
+            Row.objects.create(id=5, topic="t", key=b"k", type="t", version=1, event_id=EVENT_ID)
+
+    def test_rows_and_positions_are_readable_through_the_models(self) -> None:
+        with transaction.atomic():
+            outbox.record(Said(who="me"))
+        row = Row.objects.get()
+        assert Row.objects.filter(xid=row.xid).exists()
+        assert isinstance(row.xid, int)
+        assert str(row) == f"{row.pk} test.said me"
+        Position.objects.create(name="default", now="5:9:6,7")
+        position = Position.objects.get()
+        assert (position.prev, position.now, str(position)) == ("1:1:", "5:9:6,7", "default")
+
+    def test_event_ids_are_time_ordered_and_unique(self) -> None:
+        with transaction.atomic():
+            outbox.record(*[Said(who="me", what=str(number)) for number in range(100)])
+        ids = list(Row.objects.order_by("id").values_list("event_id", flat=True))
+        assert len(set(ids)) == 100
+        assert {each.version for each in ids} == {7}
+
+
+EVENT_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
+
+
+@pytest.mark.django_db(transaction=True)
+class TestWhatAMigrationWrites:
+    def test_topics_with_kind_and_partitions_source_and_schema_version(self) -> None:
+        with override_settings(
+            OUTBOX_TOPIC_PARTITIONS=3,
+            OUTBOX_TOPICS={"test.audit": {"kind": "state"}, "test.said": {"partitions": 1}},
+        ):
+            call_command("migrate", verbosity=0)
+            topics = {each.name: (each.kind, each.partitions) for each in Topic.objects.all()}
+        assert topics["test.orders"] == ("state", 3)
+        assert topics["test.said"] == ("events", 1)
+        assert topics["test.audit"] == ("state", 3)
+        metadata = Metadata.objects.get()
+        assert (metadata.source, metadata.schema_version) == ("urn:test:suite", 1)
+        assert str(metadata) == "urn:test:suite (schema 1)"
+
+    @pytest.mark.usefixtures("migrated")
+    def test_a_topic_that_is_declared_no_longer_is_removed(self) -> None:
+        Topic.objects.create(name="test.old", kind="events", partitions=1)
+        Topic.objects.filter(name="test.said").update(partitions=99)
+        call_command("migrate", verbosity=0)
+        assert not Topic.objects.filter(name="test.old").exists()
+        assert Topic.objects.get(name="test.said").partitions == 12
+
+    def test_a_flush_of_the_database_writes_them_again(self) -> None:
+        call_command("flush", interactive=False, verbosity=0)
+        assert Topic.objects.filter(name="test.orders").exists()
+        assert Metadata.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+class TestBeforeOurMigrations:
+    @pytest.fixture
+    def not_yet(self) -> Iterator[None]:
+        """Another application's data migration runs while our tables do not exist."""
+        rename("outbox_event", "outbox_event_later")
+        app = apps.get_app_config("outbox")
+        pre_migrate.send(app, using="default", plan=[], apps=apps, app_config=app)
+        yield
+        rename("outbox_event_later", "outbox_event")
+        registration.register(using="default")
+
+    @pytest.mark.usefixtures("not_yet")
+    def test_nothing_is_recorded_and_nothing_fails(self) -> None:
+        order = Order.objects.create(number="1")
+        order.delete()
+        with transaction.atomic():
+            outbox.record(Said(who="me", what="early"))
+
+    def test_recording_begins_as_soon_as_the_table_is_there(self, not_yet: None) -> None:
+        Order.objects.create(number="1")
+        rename("outbox_event_later", "outbox_event")
+        with transaction.atomic():
+            outbox.record(Said(who="me", what="a"))
+        assert said() == ["a"]
+        rename("outbox_event", "outbox_event_later")
+
+    @pytest.mark.usefixtures("not_yet")
+    def test_signals_of_historical_models_are_ignored(self) -> None:
+        @outbox.receiver([post_save, m2m_changed])
+        def on_any(**kwargs: object) -> Said:
+            return Said(who="me", what="a")
+
+        try:
+            historical_note().objects.create(text="x")
+        finally:
+            for signal in (post_save, m2m_changed):
+                signal.disconnect(on_any)
+
+    def test_a_historical_model_is_not_the_captured_one(self) -> None:
+        historical = historical_note("order", "testapp_order")
+        assert historical.objects.count() == 0
+        assert stored() == []
+
+    def test_the_database_is_asked_only_while_migrations_run(self) -> None:
+        assert installation.is_complete(connection)
+        with connection.execute_wrapper(refuse):
+            assert installation.is_complete(connection)
+
+
+def test_a_fresh_database_gets_the_tables_and_the_declarations(database_url: str) -> None:
+    migrate(database_url)
+    with psycopg.connect(database_url) as own:
+        (topics,) = own.execute("SELECT count(*) FROM outbox_topic").fetchone() or (0,)
+        (source,) = own.execute("SELECT source FROM outbox_metadata").fetchone() or ("",)
+    assert topics > 5
+    assert source == "urn:test:suite"
+
+
+def test_the_tables_can_be_removed_and_made_again(database_url: str) -> None:
+    env = {**os.environ, "DATABASE_URL": database_url, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    for target in ([], ["outbox", "zero"], []):
+        command = [sys.executable, "-m", "django", "migrate", "--verbosity=0", *target]
+        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+
+def rename(old: str, new: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {old} RENAME TO {new}")
+
+
+def historical_note(name: str = "note", table: str = "testapp_note") -> Any:
+    """A model as a data migration sees it."""
+    fields: list[tuple[str, AnyField]] = [
+        ("id", models.BigAutoField(primary_key=True)),
+        ("text", models.TextField()),
+    ]
+    state = ProjectState()
+    state.add_model(ModelState("testapp", name, fields, {"db_table": table}))
+    return state.apps.get_model("testapp", name)
+
+
+def refuse(*args: object) -> None:
+    raise AssertionError("a statement was sent")

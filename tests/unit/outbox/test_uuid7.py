@@ -1,0 +1,26 @@
+"""Identifiers of events."""
+
+import time
+from uuid import RFC_4122
+
+from outbox.uuid7 import uuid7
+
+
+def test_it_has_version_variant_and_the_time_of_its_making() -> None:
+    before = time.time_ns() // 1_000_000
+    made = uuid7()
+    after = time.time_ns() // 1_000_000
+    assert (made.version, made.variant) == (7, RFC_4122)
+    assert before <= made.int >> 80 <= after
+
+
+def test_identifiers_made_one_after_the_other_are_in_order_down_to_the_microsecond() -> None:
+    made = []
+    for _ in range(100):
+        made.append(uuid7())
+        time.sleep(0.000_001)
+    assert made == sorted(made)
+
+
+def test_identifiers_are_unique() -> None:
+    assert len({uuid7() for _ in range(10_000)}) == 10_000
