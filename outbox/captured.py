@@ -89,12 +89,12 @@ class Captured:
         *,
         instance: Model,
         created: bool,
-        raw: bool,
         using: str,
-        update_fields: Collection[str] | None,
+        raw: bool = False,
+        update_fields: Collection[str] | None = None,
         **kwargs: object,
     ) -> None:
-        if is_suppressed(self.model) or (raw and not self._captures_raw(sender)):
+        if is_suppressed(self.model) or not self._is_written(sender, raw, update_fields):
             return
         require_outbox(using, self.label)
         with recording(self.label) as buffer:
@@ -123,9 +123,23 @@ class Captured:
         event = self.event(**change)
         return recorded(event, topic=self.topic, key=self.payload.key_of(values))
 
-    def _captures_raw(self, sender: type[Model]) -> bool:
-        # A raw save of a child writes no table but its own: its parent is loaded separately.
-        return conf.current().capture_raw and sender._meta.concrete_model is self.model
+    def _is_written(
+        self, sender: type[Model], raw: bool, update_fields: Collection[str] | None
+    ) -> bool:
+        """Whether such a save of this model, or of a child of it, is for us to record."""
+        if raw and not conf.current().capture_raw:
+            return False
+        if sender._meta.concrete_model is self.model:
+            return True
+        if raw:
+            # Of a child, it writes the child's own table: the parent is loaded separately.
+            return False
+        return update_fields is None or not self._field_names.isdisjoint(update_fields)
+
+    @cached_property
+    def _field_names(self) -> frozenset[str]:
+        fields = self.model._meta.concrete_fields
+        return frozenset(name for field in fields for name in (field.name, field.attname))
 
     def _pk_of_child(self, instance: Model) -> object:
         link = instance._meta.get_ancestor_link(self.model)

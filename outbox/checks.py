@@ -13,6 +13,8 @@ from django.db import connections, router
 from outbox import conf, database, installation, topics
 from outbox.capture import captured_models
 from outbox.captured import Captured
+from outbox.errors import OutboxError
+from schemas import SchemaError
 
 
 def register() -> None:
@@ -68,7 +70,7 @@ def check_topics(
     app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
 ) -> Iterable[CheckMessage]:
     for name, declarations in topics.by_topic().items():
-        states = [each for each in declarations if each.by.startswith("captured")]
+        states = [each for each in declarations if each.captured]
         if len({each.kind for each in declarations}) > 1:
             yield Error(
                 f"Topic {name!r} is for states and for events: {_list(declarations)}.",
@@ -88,26 +90,19 @@ def check_topics(
 def check_captured(
     app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
 ) -> Iterable[CheckMessage]:
-    outbox = database.alias()
     for captured in captured_models():
-        alias = router.db_for_write(captured.model)
-        if alias != outbox:
+        yield from _check_database(captured)
+        try:
+            captured.event  # noqa: B018 - made here at the latest
+        except (OutboxError, SchemaError) as fault:
             yield Error(
-                f"{captured.model._meta.label} is written in database {alias!r}, but the outbox "
-                f"is in {outbox!r}.",
-                hint="One transaction cannot hold both. Route both to the same database.",
+                f"The events of {captured.label} have no contract: {fault}.",
+                hint="Correct the arguments of capture().",
                 obj=captured.model,
-                id="outbox.E005",
+                id="outbox.E007",
             )
-        if not _has_unique_key(captured):
-            yield Error(
-                f"The events of {captured.model._meta.label} have the key "
-                f"{captured.payload.key[0].field.name!r}, which is not unique.",
-                hint="A compacted topic keeps the last record of a key, so rows would replace each "
-                'other. Use key="pk", or a field with unique=True.',
-                obj=captured.model,
-                id="outbox.E006",
-            )
+        else:
+            yield from _check_key(captured)
 
 
 def check_sequence(
@@ -135,9 +130,28 @@ def check_sequence(
     ]
 
 
-def _has_unique_key(captured: Captured) -> bool:
-    key, pk = captured.payload.key, captured.payload.pk
-    return key == pk or bool(key[0].field.unique)
+def _check_database(captured: Captured) -> Iterable[CheckMessage]:
+    alias, outbox = router.db_for_write(captured.model), database.alias()
+    if alias != outbox:
+        yield Error(
+            f"{captured.label} is written in database {alias!r}, but the outbox is in {outbox!r}.",
+            hint="One transaction cannot hold both. Route both to the same database.",
+            obj=captured.model,
+            id="outbox.E005",
+        )
+
+
+def _check_key(captured: Captured) -> Iterable[CheckMessage]:
+    key = captured.payload.key
+    if key != captured.payload.pk and not key[0].field.unique:
+        yield Error(
+            f"The events of {captured.label} have the key {key[0].field.name!r}, which is not "
+            "unique.",
+            hint="A compacted topic keeps the last record of a key, so rows would replace each "
+            'other. Use key="pk", or a field with unique=True.',
+            obj=captured.model,
+            id="outbox.E006",
+        )
 
 
 def _list(declarations: Iterable[topics.Declaration]) -> str:

@@ -219,7 +219,8 @@ def _generated(model: type[Model], fields: Iterable[AnyField]) -> type[BaseModel
         alias = field.attname if field.attname.startswith("_") else None
         definitions[field.attname.lstrip("_")] = (
             (kind.annotation | None, PydanticField(None, alias=alias))
-            if field.null
+            # The database may compute NULL, whatever the field says.
+            if field.null or field.generated
             else (kind.annotation, PydanticField(..., alias=alias))
         )
     with warnings.catch_warnings():

@@ -20,6 +20,7 @@ class Declaration:
     name: str
     kind: Kind
     by: str
+    captured: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,9 @@ class Declared:
 def declarations() -> Iterator[Declaration]:
     """Every reason for a topic to exist: captured models, domain events, OUTBOX_TOPICS."""
     for captured in captured_models():
-        yield Declaration(captured.topic, "state", f"captured model {captured.model._meta.label}")
+        yield Declaration(
+            captured.topic, "state", f"captured model {captured.label}", captured=True
+        )
     for event in registered():
         topic = event.__contract__.topic
         if topic is not None and not issubclass(event, Change):

@@ -69,6 +69,16 @@ def test_a_child_given_to_a_parent_that_exists_updates_the_parent() -> None:
     assert Vehicle.objects.get(pk=vehicle.pk).wheels == 2
 
 
+def test_an_update_of_columns_of_the_child_alone_is_no_change_of_the_parent() -> None:
+    car = Car.objects.create()
+    car.doors = 3
+    car.save(update_fields=["doors"])
+    assert operations() == ["create"]
+    car.wheels = 3
+    car.save(update_fields=["doors", "wheels"])
+    assert operations() == ["create", "update"]
+
+
 def test_a_captured_child_of_an_uncaptured_parent_carries_the_columns_of_both() -> None:
     restaurant = Restaurant.objects.create(name="Zum Bären", stars=1)
     restaurant.delete()

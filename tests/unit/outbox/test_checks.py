@@ -53,6 +53,16 @@ def test_a_key_that_is_not_unique_is_refused() -> None:
     assert "'text', which is not unique" in message.msg
 
 
+@pytest.mark.usefixtures("_release")
+def test_a_contract_that_cannot_be_made_is_named() -> None:
+    outbox.capture(topic="test.notes", fields=["txt"])(Note)
+    outbox.capture(topic="test.customers", type="testapp.order")(Customer)
+    unknown, taken = found("outbox.E007")
+    assert (unknown.obj, taken.obj) == (Note, Customer)
+    assert "no column for 'txt'" in unknown.msg
+    assert "testapp.order version 1 is claimed by" in taken.msg
+
+
 @override_settings(OUTBOX_TOPICS={"test.orders": {"kind": "events"}})
 def test_a_setting_that_contradicts_a_captured_model_is_refused() -> None:
     (message,) = found("outbox.E002")
