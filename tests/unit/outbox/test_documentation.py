@@ -1,0 +1,25 @@
+"""The reference names everything there is."""
+
+import re
+from pathlib import Path
+
+import outbox
+from local.scratch import ROOT
+from outbox import checks, conf
+
+REFERENCE = (ROOT / "docs" / "reference" / "django.md").read_text()
+
+
+def test_every_setting_is_documented_and_none_else() -> None:
+    assert set(re.findall(r"^\| `(OUTBOX_\w+)`", REFERENCE, re.MULTILINE)) == conf.NAMES
+
+
+def test_every_check_is_documented_and_none_else() -> None:
+    source = Path(checks.__file__).read_text()
+    known = set(re.findall(r'"(outbox\.[EW]\d+)"', source))
+    assert set(re.findall(r"^\| `(outbox\.[EW]\d+)`", REFERENCE, re.MULTILINE)) == known
+
+
+def test_every_public_name_is_documented() -> None:
+    documented = set(re.findall(r"^\| `outbox\.(\w+)", REFERENCE, re.MULTILINE))
+    assert set(outbox.__all__) <= documented
