@@ -200,7 +200,9 @@ def _chosen(
 ) -> list[AnyField]:
     excluded = [_field(model, name) for name in exclude]
     included = (
-        model._meta.concrete_fields if fields is None else [_field(model, name) for name in fields]
+        model._meta.concrete_fields
+        if fields is None
+        else dict.fromkeys(_field(model, name) for name in fields)
     )
     return [field for field in included if field not in excluded]
 
@@ -215,9 +217,10 @@ def _generated(model: type[Model], fields: Iterable[AnyField]) -> type[BaseModel
                 f"{model._meta.label}.{field.name} is a {type(field).__qualname__}, which has no "
                 f"canonical form; exclude it, or give capture() a contract that declares its type"
             )
-        # Pydantic takes no name with an underscore in front, as order_with_respect_to makes one.
+        # Pydantic takes no underscore in front, which order_with_respect_to makes; Django none at
+        # the end.
         alias = field.attname if field.attname.startswith("_") else None
-        definitions[field.attname.lstrip("_")] = (
+        definitions[f"{field.attname.lstrip('_')}_" if alias else field.attname] = (
             (kind.annotation | None, PydanticField(None, alias=alias))
             # The database may compute NULL, whatever the field says.
             if field.null or field.generated

@@ -167,8 +167,9 @@ class Seat(models.Model):
 class Answer(models.Model):
     """Its rows have an order, in a column whose name begins with an underscore."""
 
-    order = models.ForeignKey(Order, models.CASCADE)
+    question = models.ForeignKey(Order, models.CASCADE)
+    order = models.IntegerField(default=7)
     copy = models.TextField(default="")
 
     class Meta:
-        order_with_respect_to = "order"
+        order_with_respect_to = "question"

@@ -91,13 +91,13 @@ def test_a_composite_primary_key_is_one_key() -> None:
 
 def test_a_column_whose_name_begins_with_an_underscore_travels_under_it() -> None:
     order = Order.objects.create(number="1")
-    Answer.objects.create(order=order, copy="x")
+    Answer.objects.create(question=order, copy="x")
     row = stored()[1]
-    assert row.json["after"]["_order"] == 0
+    assert (row.json["after"]["_order"], row.json["after"]["order"]) == (0, 7)
     event = row.event
     assert isinstance(event, Change)
     assert event.after is not None
-    assert event.after.order == 0
+    assert (event.after.order_, event.after.order) == (0, 7)
 
 
 def test_a_changed_primary_key_that_is_saved_is_a_create() -> None:
@@ -294,7 +294,7 @@ class TestRefusals:
 
 
 def test_a_model_of_another_application_is_captured_by_a_call() -> None:
-    outbox.capture(topic="test.notes", fields=["text"])(Note)
+    outbox.capture(topic="test.notes", fields=["text", "text"])(Note)
     try:
         Note.objects.create(text="x")
     finally:
