@@ -24,6 +24,11 @@ def say(*words: str) -> None:
         outbox.record(Said(who="me", what=word))
 
 
+def fail() -> None:
+    with pytest.raises(outbox.OutboxError):
+        outbox.record("no event")  # type: ignore[arg-type]
+
+
 class Stop(Exception):
     pass
 
@@ -180,8 +185,7 @@ class TestAutocommitOff:
         assert said() == []
 
     def test_a_swallowed_failure_lets_nothing_commit_until_the_rollback(self) -> None:
-        with pytest.raises(outbox.OutboxError):
-            outbox.record("no event")  # type: ignore[arg-type]
+        fail()
         Note.objects.create()
         with pytest.raises(DatabaseError, match="roll it back"):
             transaction.commit()
@@ -190,6 +194,36 @@ class TestAutocommitOff:
         transaction.commit()
         assert said() == ["a"]
         assert Note.objects.count() == 0
+
+    def test_a_savepoint_set_after_the_failure_does_not_save_the_transaction(self) -> None:
+        fail()
+        sid = transaction.savepoint()
+        transaction.savepoint_rollback(sid)
+        with pytest.raises(DatabaseError, match="roll it back"):
+            transaction.commit()
+
+    def test_a_savepoint_set_before_the_failure_saves_the_transaction(self) -> None:
+        say("a")
+        sid = transaction.savepoint()
+        fail()
+        transaction.savepoint_rollback(sid)
+        say("b")
+        transaction.commit()
+        assert said() == ["a", "b"]
+
+    def test_a_failure_whose_savepoint_was_released_belongs_to_the_one_around_it(self) -> None:
+        outer = transaction.savepoint()
+        inner = transaction.savepoint()
+        fail()
+        transaction.savepoint_commit(inner)
+        later = transaction.savepoint()
+        transaction.savepoint_rollback(later)
+        with pytest.raises(DatabaseError, match="roll it back"):
+            transaction.commit()
+        transaction.savepoint_rollback(outer)
+        say("a")
+        transaction.commit()
+        assert said() == ["a"]
 
 
 def test_a_durable_block_writes_its_events() -> None:
