@@ -188,7 +188,7 @@ class TestBeforeOurMigrations:
 def test_a_fresh_database_gets_the_tables_and_the_declarations(database_url: str) -> None:
     migrate(database_url)
     with psycopg.connect(database_url) as own:
-        topics = dict(own.execute("SELECT name, kind FROM outbox_topic").fetchall())
+        topics: dict[str, str] = dict(own.execute("SELECT name, kind FROM outbox_topic"))
         (source,) = own.execute("SELECT source FROM outbox_metadata").fetchone() or ("",)
     assert (topics["test.orders"], topics["test.said"]) == ("state", "events")
     assert source == "urn:test:suite"

@@ -13,7 +13,7 @@ from django.dispatch import Signal
 import outbox
 from outbox import buffer
 from tests.app.events import Said
-from tests.app.models import Counter, Line, Lorry, Note, Order, Vehicle
+from tests.app.models import Counter, Line, Lorry, Note, Order, UrgentOrder, Vehicle
 from tests.stored import stored
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -81,6 +81,7 @@ def test_a_receiver_of_a_custom_signal_that_returns_nothing_costs_no_statement()
         (lambda order: Order(number=F("id") + 1, id=order.id).save(), 1),
         (lambda order: order.save(update_fields=["number"]), 1),
         (lambda order: Order.objects.only("number").get().save(), 1),
+        (lambda order: UrgentOrder(pk=order.pk, number="2").save_base(raw=True), 0),
         (lambda order: order.delete(), 2),
         (lambda order: Order.objects.all().delete(), 2),
         (lambda order: order.lines.create(), 0),
@@ -94,6 +95,7 @@ def test_a_receiver_of_a_custom_signal_that_returns_nothing_costs_no_statement()
         "an expression",
         "update_fields",
         "deferred fields",
+        "a raw save through a proxy",
         "a delete with a cascade: one query for each captured model",
         "a queryset's delete: the same",
         "a related manager",
