@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import django
 import psycopg
 import pytest
 from django.db import connection, transaction
@@ -17,6 +18,10 @@ from tests.app.models import Counter, Line, Lorry, Note, Order, UrgentOrder, Veh
 from tests.stored import stored
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+# From 6.0 on, Django itself brings back what an expression became.
+EXPRESSION = 0 if django.VERSION >= (6, 0) else 1
 
 
 class Counted(list[str]):
@@ -78,7 +83,7 @@ def test_a_receiver_of_a_custom_signal_that_returns_nothing_costs_no_statement()
     [
         (lambda order: Order.objects.create(number="2"), 0),
         (lambda order: order.save(), 0),
-        (lambda order: Order(number=F("id") + 1, id=order.id).save(), 1),
+        (lambda order: Order(number=F("id") + 1, id=order.id).save(), EXPRESSION),
         (lambda order: order.save(update_fields=["number"]), 1),
         (lambda order: Order.objects.only("number").get().save(), 1),
         (lambda order: UrgentOrder(pk=order.pk, number="2").save_base(raw=True), 0),
