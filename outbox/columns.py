@@ -198,8 +198,7 @@ def _range(field: AnyField) -> Kind | None:
 
 
 def _bounded(lower: Any, upper: Any, low_inc: bool, up_inc: bool, step: Any) -> dict[str, Any]:
-    """The form that PostgreSQL gives a range: discrete ones as `[)`, no bound never included."""
-    low_inc, up_inc = low_inc and lower is not None, up_inc and upper is not None
+    """The form that PostgreSQL gives a range: discrete ones as `[)`, without values as empty."""
     if step and lower is not None and not low_inc:
         lower, low_inc = lower + step, True
     if step and up_inc:
