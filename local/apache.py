@@ -103,7 +103,8 @@ def nodes(count: int) -> Iterator[Mapping[str, Process]]:
 
 
 def _java_version(java: str) -> int:
-    said = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30).stderr
+    command = [java, "-XX:-UsePerfData", "-version"]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=30).stderr
     found = re.search(r'version "(\d+)', said)
     return int(found[1]) if found else 0
 
@@ -159,13 +160,22 @@ def _configure(folder: Path, number: int, address: str, voters: list[str]) -> No
 
 
 def _format(library: Path, folders: list[Path]) -> None:
-    name = uuid4().hex[:22]
-    for folder in folders:
-        tool = [*_java(library, folder), "kafka.tools.StorageTool"]
-        command = [*tool, "format", "-t", name, "-c", folder / "server.properties"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-        if done.returncode != 0:
-            raise RuntimeError(f"Kafka's storage tool failed:\n{done.stdout}{done.stderr}")
+    cluster = uuid4().hex[:22]
+    tools = [_format_one(library, folder, cluster) for folder in folders]
+    for tool in tools:
+        said, _ = tool.communicate(timeout=120)
+        if tool.returncode != 0:
+            raise RuntimeError(f"Kafka's storage tool failed:\n{said}")
+
+
+def _format_one(library: Path, folder: Path, cluster: str) -> subprocess.Popen[str]:
+    tool = [*_java(library, folder), "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool"]
+    return subprocess.Popen(
+        [*tool, "format", "-t", cluster, "-c", folder / "server.properties"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def _broker(library: Path, folder: Path) -> Process:

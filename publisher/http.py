@@ -18,8 +18,6 @@ from publisher.telemetry import Metrics
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-_JSON = [("Content-Type", "application/json")]
-
 
 def application(health: Health, name: str) -> WSGIApplication:
     """The three pages as a WSGI application."""
@@ -53,7 +51,7 @@ def _page(
 ) -> WSGIApplication:
     def app(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         good, body = answer()
-        start("200 OK" if good else failure, _JSON)
+        start("200 OK" if good else failure, [("Content-Type", "application/json")])
         return [json.dumps(body).encode() + b"\n"]
 
     return app

@@ -13,7 +13,7 @@ from publisher.backoff import Backoff
 from publisher.delivery import to_records
 from publisher.errors import BrokerUnavailable, TopicUnavailable, Unavailable
 from publisher.health import Health
-from publisher.ports import Broker, Delivery, Limits, Record, Store
+from publisher.ports import Backlog, Broker, Delivery, Limits, Record, Store
 from publisher.position import Position
 from publisher.stop import Stop
 from publisher.window import Page, Window
@@ -78,16 +78,17 @@ class Relay:
         """
         try:
             while not stop.is_set:
-                stop.wait(self._try_turn())
+                stop.wait(self.step())
             self._settle_at_stop()
         finally:
             self._broker.close()
             self._store.close()
 
-    def _try_turn(self) -> float:
+    def step(self) -> float:
+        """Do what can be done now; return the seconds to wait before the next step."""
         self._health.turned()
         try:
-            pause = self.turn()
+            pause = self._turn()
         except Unavailable as exc:
             self._set_back(exc)
             return self._backoff.next()
@@ -96,8 +97,7 @@ class Relay:
         self._backoff.reset()
         return pause
 
-    def turn(self) -> float:
-        """Do what can be done now; return the seconds to wait before the next turn."""
+    def _turn(self) -> float:
         self._open_store()
         self._save_when_due()
         self._measure_when_due()
@@ -154,7 +154,8 @@ class Relay:
     def _skip(self, page: Page) -> None:
         if not self._flights:
             self._position = page.end
-            self._moved_at = self._clock()
+            self._moved_at = self._measured_at = self._clock()
+            self._health.measured(Backlog(0, 0.0))
             if self._saved == page.start:
                 self._saved = page.end
                 self._health.position_known()

@@ -1,13 +1,12 @@
 """A store and a broker in memory, for tests of the relay and of what embeds it.
 
-`MemoryStore` keeps transactions as PostgreSQL does: ids are drawn when a row is written, rows show
-when their transaction commits, and a snapshot tells which transactions have ended.
+`MemoryDatabase` keeps transactions as PostgreSQL does: ids are drawn when a row is written, rows
+show when their transaction commits, and a snapshot tells which transactions have ended.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import count
 from uuid import UUID
 
 from publisher.errors import (
@@ -24,73 +23,89 @@ from publisher.position import Position, Snapshot
 class Transaction:
     """A writer. Its id is drawn at the first write or `touch`."""
 
-    def __init__(self, store: MemoryStore) -> None:
-        self._store = store
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._database = database
         self._xid: int | None = None
 
     def touch(self) -> int:
         """Draw the transaction id, as a write to any table does."""
         if self._xid is None:
-            self._xid = self._store._begin()
+            self._xid = self._database.next_xid
+            self._database.next_xid += 1
+            self._database.running.add(self._xid)
         return self._xid
 
     def record(self, *, key: bytes = b"k", value: bytes | None = b"{}", topic: str = "t") -> int:
         """Write an outbox row; return its id."""
         xid = self.touch()
-        return self._store._insert(xid, topic, key, value)
+        row_id = len(self._database.rows) + 1
+        event_id = str(UUID(int=row_id)).encode()
+        time = b"2026-01-01T00:00:00.000000Z"
+        row = Row(row_id, event_id, topic, key, "test.event", 1, key, value, None, time)
+        self._database.rows.append((xid, row))
+        return row_id
 
     def commit(self) -> None:
-        self._store._end(self._xid, committed=True)
+        if self._xid is not None:
+            self._database.running.remove(self._xid)
+            self._database.committed.add(self._xid)
 
     def rollback(self) -> None:
-        self._store._end(self._xid, committed=False)
+        if self._xid is not None:
+            self._database.running.remove(self._xid)
+
+
+class MemoryDatabase:
+    """Rows and transactions, and the position that outlives a publisher."""
+
+    def __init__(self, *, source: str = "/test") -> None:
+        self.source = source
+        self.position = Position()
+        self.saves = 0
+        self.epoch = 0
+        self.next_xid = 100
+        self.running: set[int] = set()
+        self.committed: set[int] = set()
+        self.rows: list[tuple[int, Row]] = []
+
+    def begin(self) -> Transaction:
+        return Transaction(self)
+
+    def visible(self) -> list[tuple[int, Row]]:
+        """Every row that a reader could see now, with its transaction, by id."""
+        return [(xid, row) for xid, row in self.rows if xid in self.committed]
+
+    def snapshot(self) -> Snapshot:
+        xmin = min(self.running, default=self.next_xid)
+        return Snapshot(xmin, self.next_xid, tuple(sorted(self.running)))
 
 
 class MemoryStore:
     """A `Store`; `outage` makes every call fail until it is None again."""
 
-    def __init__(self, *, source: str = "/test") -> None:
+    def __init__(self, database: MemoryDatabase | None = None) -> None:
+        self.database = database or MemoryDatabase()
         self.outage: str | None = None
-        self.position = Position()
-        self.saves = 0
-        self.epoch = 0
-        self._source = source
-        self._mine = 0
+        self._epoch = 0
         self._open = False
-        self._ids = count(1)
-        self._next_xid = 100
-        self._running: set[int] = set()
-        self._committed: set[int] = set()
-        self._rows: list[tuple[int, Row]] = []
-
-    def begin(self) -> Transaction:
-        return Transaction(self)
-
-    def committed_rows(self) -> list[Row]:
-        """Every row that a reader could see now, by id."""
-        return [row for xid, row in self._rows if xid in self._committed]
-
-    def snapshot(self) -> Snapshot:
-        xmin = min(self._running, default=self._next_xid)
-        return Snapshot(xmin, self._next_xid, tuple(sorted(self._running)))
 
     @property
     def is_open(self) -> bool:
         return self._open
 
     def open(self) -> Tenure:
-        self._answer(opened=True)
         self._open = True
-        inherited = self.epoch != self._mine
-        self.epoch += 1
-        self._mine = self.epoch
-        return Tenure(self.position, self._source, inherited)
+        self._answer()
+        self.database.epoch += 1
+        inherited = self.database.epoch != self._epoch + 1
+        self._epoch = self.database.epoch
+        return Tenure(self.database.position, self.database.source, inherited)
 
     def small_window(self, prev: Snapshot, limits: Limits) -> SmallWindow:
         self._answer()
-        rows = [row for xid, row in self._rows if xid in self._committed and not prev.sees(xid)]
+        rows = [row for xid, row in self.database.visible() if not prev.sees(xid)]
         fits = len(rows) <= limits.rows and sum(map(_size, rows)) <= limits.bytes
-        return SmallWindow(self.snapshot(), rows if fits else None)
+        return SmallWindow(self.database.snapshot(), rows if fits else None)
 
     def bounds(self, pair: Position) -> Bounds:
         self._answer()
@@ -109,55 +124,29 @@ class MemoryStore:
 
     def backlog(self, position: Position) -> Backlog:
         self._answer()
-        rows = [
-            1 for x, row in self._rows if x in self._committed and not position.covers(x, row.id)
-        ]
-        return Backlog(len(rows), float(bool(rows)))
+        rows = sum(not position.covers(xid, row.id) for xid, row in self.database.visible())
+        return Backlog(rows, float(rows > 0))
 
     def save(self, position: Position) -> None:
         self._answer()
-        if self._mine != self.epoch:
+        if self._epoch != self.database.epoch:
             raise Fenced("another publisher took the position over")
-        self.position = position
-        self.saves += 1
+        self.database.position = position
+        self.database.saves += 1
 
     def close(self) -> None:
         self._open = False
 
-    def _answer(self, *, opened: bool = False) -> None:
-        if self.outage is not None or not (self._open or opened):
+    def _answer(self) -> None:
+        if self.outage is not None or not self._open:
             self._open = False
             raise StoreUnavailable(self.outage or "the store is closed")
 
     def _window(self, pair: Position) -> Iterable[tuple[int, Row]]:
-        for xid, row in self._rows:
-            if (
-                xid in self._committed
-                and pair.now
-                and pair.now.sees(xid)
-                and not pair.prev.sees(xid)
-            ):
+        now = pair.now or pair.prev
+        for xid, row in self.database.visible():
+            if now.sees(xid) and not pair.prev.sees(xid):
                 yield xid, row
-
-    def _begin(self) -> int:
-        xid, self._next_xid = self._next_xid, self._next_xid + 1
-        self._running.add(xid)
-        return xid
-
-    def _insert(self, xid: int, topic: str, key: bytes, value: bytes | None) -> int:
-        row_id = next(self._ids)
-        event_id = str(UUID(int=row_id)).encode()
-        time = b"2026-01-01T00:00:00.000000Z"
-        self._rows.append(
-            (xid, Row(row_id, event_id, topic, key, "test.event", 1, key, value, None, time))
-        )
-        return row_id
-
-    def _end(self, xid: int | None, *, committed: bool) -> None:
-        if xid is not None:
-            self._running.remove(xid)
-            if committed:
-                self._committed.add(xid)
 
 
 class MemoryDelivery:

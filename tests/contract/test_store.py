@@ -1,0 +1,224 @@
+"""What every store promises: `publisher.ports.Store`, asked of each implementation."""
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import psycopg
+import pytest
+
+from publisher.adapters.memory import MemoryStore
+from publisher.adapters.postgres import PostgresStore
+from publisher.errors import Fenced, StoreUnavailable
+from publisher.ports import Limits, Store
+from publisher.position import NOTHING, Position
+from publisher.window import Window
+from tests.writers import Writer
+
+
+class Transaction(Protocol):
+    def touch(self) -> int: ...
+    def record(self, *, key: bytes = ..., value: bytes | None = ..., topic: str = ...) -> int: ...
+    def commit(self) -> None: ...
+    def rollback(self) -> None: ...
+
+
+class Subject:
+    """A store, and a way to write into it from outside."""
+
+    def __init__(self, store: Store, begin: Callable[[], Transaction]) -> None:
+        self.store = store
+        self.begin = begin
+
+    def write(self, *values: bytes) -> list[int]:
+        writer = self.begin()
+        ids = [writer.record(value=value) for value in values]
+        writer.commit()
+        return ids
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
+    if request.param == "memory":
+        memory = MemoryStore()
+        yield Subject(memory, memory.database.begin)
+        return
+    url = request.getfixturevalue("migrated_database_url")
+    with psycopg.connect(url) as c:
+        c.execute("INSERT INTO outbox_metadata VALUES (1, 1, '/test') ON CONFLICT DO NOTHING")
+    store = PostgresStore(url)
+    yield Subject(store, lambda: Writer(url))
+    store.close()
+
+
+LIMITS = Limits(rows=3, bytes=1_000)
+
+
+def drain(store: Store, position: Position, limits: Limits = LIMITS) -> list[int]:
+    """Read pages until one is empty; return the ids in the order in which they came."""
+    window = Window(store, position, limits=limits)
+    ids: list[int] = []
+    while page := window.read().rows:
+        ids += [row.id for row in page]
+    return ids
+
+
+def test_a_new_position_has_every_retained_row_ahead(subject: Subject) -> None:
+    ids = subject.write(b"a", b"b")
+    tenure = subject.store.open()
+    assert tenure.position == Position(NOTHING)
+    small = subject.store.small_window(tenure.position.prev, LIMITS)
+    assert [row.id for row in small.rows or ()] == ids
+
+
+def test_an_empty_window_still_tells_the_snapshot(subject: Subject) -> None:
+    subject.store.open()
+    small = subject.store.small_window(NOTHING, LIMITS)
+    assert small.rows is not None
+    assert not small.rows
+    assert small.now.xmax >= small.now.xmin > 1
+
+
+def test_a_row_that_becomes_visible_late_is_in_a_later_window(subject: Subject) -> None:
+    subject.store.open()
+    late, early = subject.begin(), subject.begin()
+    late_id, early_id = late.record(), early.record()
+    early.commit()
+    first = subject.store.small_window(NOTHING, LIMITS)
+    late.commit()
+    second = subject.store.small_window(first.now, LIMITS)
+    assert [row.id for row in first.rows or ()] == [early_id]
+    assert [row.id for row in second.rows or ()] == [late_id]
+
+
+def test_a_rolled_back_row_never_shows(subject: Subject) -> None:
+    subject.store.open()
+    writer = subject.begin()
+    writer.record()
+    writer.rollback()
+    assert drain(subject.store, Position()) == []
+
+
+def test_a_window_over_the_row_limit_is_not_cut_but_withheld(subject: Subject) -> None:
+    subject.write(b"a", b"b", b"c", b"d")
+    subject.store.open()
+    assert subject.store.small_window(NOTHING, LIMITS).rows is None
+
+
+def test_a_window_over_the_byte_limit_is_withheld(subject: Subject) -> None:
+    subject.write(b"x" * 600, b"y" * 600)
+    subject.store.open()
+    assert subject.store.small_window(NOTHING, LIMITS).rows is None
+
+
+def test_a_frozen_window_comes_in_id_order_once(subject: Subject) -> None:
+    late = subject.begin()
+    late_ids = [late.record() for _ in range(4)]
+    subject.store.open()
+    before = subject.write(b"a")
+    prev = subject.store.small_window(NOTHING, LIMITS).now
+    fresh = subject.write(*[b"f"] * 5)
+    more_late = [late.record() for _ in range(2)]
+    late.commit()
+    ids = drain(subject.store, Position(prev))
+    assert ids == late_ids + fresh + more_late
+    assert before[0] not in ids
+
+
+def test_a_frozen_window_hides_what_came_after_it(subject: Subject) -> None:
+    ids = subject.write(*[b"a"] * 5)
+    subject.store.open()
+    window = Window(subject.store, Position(), limits=LIMITS)
+    first = window.read()
+    later = subject.write(b"b")
+    second, third = window.read(), window.read()
+    assert [row.id for row in (*first.rows, *second.rows)] == ids
+    assert [row.id for row in third.rows] == later
+
+
+def test_reading_goes_on_inside_a_frozen_window(subject: Subject) -> None:
+    ids = subject.write(*[b"a"] * 7)
+    subject.store.open()
+    page = Window(subject.store, Position(), limits=LIMITS).read()
+    subject.write(b"later")
+    assert drain(subject.store, page.after(2))[:5] == ids[2:]
+
+
+def test_a_page_holds_at_least_one_row_however_large(subject: Subject) -> None:
+    ids = subject.write(b"x" * 5_000, b"y" * 5_000)
+    subject.store.open()
+    window = Window(subject.store, Position(), limits=LIMITS)
+    assert [[row.id for row in window.read().rows] for _ in ids] == [[i] for i in ids]
+
+
+def test_bytes_end_a_page_before_rows_do(subject: Subject) -> None:
+    ids = subject.write(*[b"x" * 600] * 4)
+    subject.store.open()
+    window = Window(subject.store, Position(), limits=Limits(rows=100, bytes=1_000))
+    pages = [[row.id for row in window.read().rows] for _ in range(2)]
+    assert pages == [ids[:2], ids[2:]]
+
+
+def test_a_tombstone_has_no_value(subject: Subject) -> None:
+    writer = subject.begin()
+    writer.record(value=None)
+    writer.commit()
+    subject.store.open()
+    (row,) = subject.store.small_window(NOTHING, LIMITS).rows or ()
+    assert row.value is None
+    assert (row.topic, row.key, row.subject, row.type, row.version) == (
+        "t",
+        b"k",
+        b"k",
+        "test.event",
+        1,
+    )
+    assert row.time.endswith(b"Z")
+
+
+def test_the_backlog_counts_what_the_position_does_not_cover(subject: Subject) -> None:
+    subject.store.open()
+    assert subject.store.backlog(Position()).rows == 0
+    ids = subject.write(b"a", b"b", b"c", b"d")
+    page = Window(subject.store, Position(), limits=LIMITS).read()
+    assert [row.id for row in page.rows] == ids[:3]
+    assert subject.store.backlog(Position()).rows == 4
+    assert subject.store.backlog(page.after(2)).rows == 2
+
+
+def test_a_saved_position_is_where_the_next_one_starts(subject: Subject) -> None:
+    subject.write(*[b"a"] * 5)
+    subject.store.open()
+    position = Window(subject.store, Position(), limits=LIMITS).read().after(2)
+    subject.store.save(position)
+    subject.store.close()
+    assert subject.store.open().position == position
+
+
+def test_a_position_is_inherited_only_where_somebody_else_held_it(subject: Subject) -> None:
+    subject.store.open()
+    subject.store.close()
+    assert not subject.store.open().inherited
+
+
+def test_closing_twice_is_no_error_and_a_closed_store_says_so(subject: Subject) -> None:
+    subject.store.open()
+    subject.store.close()
+    subject.store.close()
+    assert not subject.store.is_open
+    with pytest.raises(StoreUnavailable):
+        subject.store.small_window(NOTHING, LIMITS)
+
+
+def test_a_position_that_was_taken_over_cannot_be_saved(subject: Subject) -> None:
+    subject.store.open()
+    _bump_epoch(subject.store)
+    with pytest.raises(Fenced):
+        subject.store.save(Position())
+
+
+def _bump_epoch(store: Store) -> None:
+    if isinstance(store, MemoryStore):
+        store.database.epoch += 1
+        return
+    assert isinstance(store, PostgresStore)
+    store._live.execute("UPDATE outbox_position SET epoch = epoch + 1")

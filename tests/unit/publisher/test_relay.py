@@ -1,0 +1,258 @@
+"""The loop, against a store and a broker in memory, with time passed in."""
+
+import threading
+
+import pytest
+
+from publisher.adapters.memory import MemoryBroker, MemoryDatabase, MemoryStore
+from publisher.errors import Fenced
+from publisher.health import Health
+from publisher.ports import Limits
+from publisher.relay import Pace, Relay
+from publisher.stop import Stop
+
+
+class Bench:
+    """A relay with its sides and its clock in the test's hands."""
+
+    def __init__(self, database: MemoryDatabase | None = None, pages: int = 2) -> None:
+        self.now = 1_000.0
+        self.database = database or MemoryDatabase()
+        self.store = MemoryStore(self.database)
+        self.broker = MemoryBroker()
+        self.health = Health(self.clock)
+        self.relay = Relay(
+            store=self.store,
+            broker=self.broker,
+            health=self.health,
+            limits=Limits(rows=3, bytes=1_000),
+            pace=Pace(pages=pages),
+            clock=self.clock,
+        )
+
+    def clock(self) -> float:
+        return self.now
+
+    def write(self, *keys: bytes, topic: str = "t") -> None:
+        writer = self.database.begin()
+        for key in keys:
+            writer.record(key=key, topic=topic)
+        writer.commit()
+
+    def steps(self, count: int = 20, seconds: float = 0.1) -> None:
+        for _ in range(count):
+            self.relay.step()
+            self.now += seconds
+
+    def stop(self) -> None:
+        stop = Stop()
+        stop.set()
+        self.relay.run(stop)
+
+    @property
+    def arrived(self) -> list[int]:
+        return [record.id for record in self.broker.log]
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_rows_arrive_in_order_with_their_headers(bench: Bench) -> None:
+    bench.write(b"a", b"b", b"a", b"c", b"d")
+    bench.steps()
+    assert bench.arrived == [1, 2, 3, 4, 5]
+    headers = dict(bench.broker.log[0].headers)
+    assert headers["ce_type"] == b"test.event"
+    assert headers["ce_sequence"] == b"00000000000000000001"
+    assert headers["ce_source"] == b"/test"
+    assert bench.health.acknowledged == 5
+    assert bench.health.reason is None
+
+
+def test_a_stop_stores_the_position_behind_what_was_acknowledged(bench: Bench) -> None:
+    bench.write(b"a", b"b")
+    bench.steps(seconds=0.0)
+    bench.stop()
+    successor = Bench(bench.database)
+    successor.steps()
+    assert successor.arrived == []
+
+
+def test_a_stop_settles_what_is_on_its_way(bench: Bench) -> None:
+    bench.write(b"a", b"b")
+    bench.broker.frozen = True
+    bench.steps(3, seconds=0.0)
+    bench.broker.frozen = False
+    bench.stop()
+    assert bench.arrived == [1, 2]
+    assert bench.database.position.prev.sees(100)
+
+
+def test_a_stop_ends_a_wait() -> None:
+    bench = Bench()
+    bench.store.outage = "down"
+    stop = Stop()
+    thread = threading.Thread(target=bench.relay.run, args=(stop,))
+    thread.start()
+    stop.set()
+    thread.join(timeout=2.0)
+    assert not thread.is_alive()
+
+
+def test_a_crash_repeats_only_what_was_not_stored(bench: Bench) -> None:
+    bench.write(b"a", b"b")
+    bench.steps()
+    bench.write(b"c")
+    bench.steps(3, seconds=0.0)
+    bench.write(b"d")
+    bench.steps(3, seconds=0.0)
+    assert bench.arrived == [1, 2, 3, 4]
+    successor = Bench(bench.database)
+    successor.steps()
+    assert successor.arrived == [4]
+
+
+def test_the_position_moves_over_the_contiguous_prefix_only(bench: Bench) -> None:
+    bench.write(b"a", b"b", b"c")
+    bench.broker.acknowledge_upto = 2
+    bench.steps()
+    assert bench.health.acknowledged == 2
+    assert bench.database.position.last_id == 2
+    assert bench.database.position.now is not None
+
+
+def test_the_position_is_stored_a_few_times_per_second_however_much_moves(bench: Bench) -> None:
+    for _ in range(100):
+        bench.write(b"a")
+        bench.steps(1, seconds=0.01)
+    assert len(bench.arrived) > 90
+    assert bench.database.saves <= 4
+
+
+def test_an_idle_relay_writes_nothing(bench: Bench) -> None:
+    bench.write(b"a")
+    bench.steps()
+    saves = bench.database.saves
+    bench.database.begin().touch()
+    bench.steps(50, seconds=1.0)
+    assert bench.database.saves == saves
+    assert bench.health.position_age < 2.0
+
+
+def test_an_idle_relay_polls_more_slowly_and_a_busy_one_at_once(bench: Bench) -> None:
+    pauses = [bench.relay.step() for _ in range(12)]
+    assert pauses[0] == pytest.approx(0.005)
+    assert pauses[-1] == pytest.approx(0.050)
+    bench.write(b"a")
+    bench.relay.step()
+    assert bench.relay.step() <= 0.010
+
+
+def test_an_outage_of_kafka_is_waited_for_and_nothing_is_given_up(bench: Bench) -> None:
+    bench.steps(2)
+    bench.write(b"a", b"b")
+    bench.broker.outage = "no broker answers"
+    bench.steps(100, seconds=40.0)
+    assert bench.health.reason == "no broker answers"
+    assert bench.health.lag_rows == 2
+    assert bench.health.lag_seconds > 0
+    assert bench.health.alive
+    bench.broker.outage = None
+    bench.steps()
+    assert bench.arrived == [1, 2]
+    assert bench.health.reason is None
+    assert bench.health.lag_rows == 0
+
+
+def test_an_outage_of_postgres_repeats_nothing_of_what_was_acknowledged(bench: Bench) -> None:
+    bench.write(b"a", b"b")
+    bench.steps(3, seconds=0.0)
+    bench.store.outage = "connection refused"
+    bench.steps(5)
+    assert bench.health.reason == "connection refused"
+    bench.store.outage = None
+    bench.write(b"c")
+    bench.steps()
+    assert bench.arrived == [1, 2, 3]
+
+
+def test_records_on_their_way_survive_an_outage_of_postgres(bench: Bench) -> None:
+    bench.broker.frozen = True
+    bench.write(b"a", b"b")
+    bench.steps(3)
+    bench.store.outage = "connection refused"
+    bench.steps(3)
+    bench.broker.frozen, bench.store.outage = False, None
+    bench.steps()
+    assert bench.arrived == [1, 2]
+
+
+def test_an_unknown_topic_makes_it_wait_and_is_named(bench: Bench) -> None:
+    bench.write(b"a", topic="typo")
+    bench.broker.missing = {"typo": "topic 'typo' does not exist"}
+    bench.steps(50, seconds=10.0)
+    assert bench.health.reason == "topic 'typo' does not exist"
+    bench.write(b"b")
+    bench.broker.missing = {}
+    bench.steps()
+    assert bench.arrived == [1, 2]
+    assert bench.health.reason is None
+
+
+def test_records_that_wait_for_long_get_their_reason_and_stay_on_their_way(bench: Bench) -> None:
+    bench.broker.frozen = True
+    bench.write(b"a", b"b")
+    bench.steps(100, seconds=1.0)
+    assert bench.health.reason == "Kafka does not acknowledge what was sent"
+    bench.broker.missing = {"t": "topic 't' does not exist"}
+    bench.steps(2)
+    assert bench.health.reason == "topic 't' does not exist"
+    bench.broker.frozen, bench.broker.missing = False, {}
+    bench.steps()
+    assert bench.arrived == [1, 2]
+
+
+def test_a_rejected_record_stops_what_is_behind_it_and_says_which_row(bench: Bench) -> None:
+    bench.write(b"a", b"b", b"c")
+    bench.broker.rejected = {2}
+    bench.steps(50, seconds=1.0)
+    assert bench.arrived == [1]
+    assert bench.health.reason == "row 2 is rejected"
+    bench.broker.rejected = set()
+    bench.steps()
+    assert bench.arrived == [1, 2, 3]
+
+
+def test_another_publisher_that_took_over_ends_this_one(bench: Bench) -> None:
+    bench.write(b"a")
+    bench.steps(3, seconds=0.0)
+    bench.database.epoch += 1
+    with pytest.raises(Fenced):
+        bench.steps()
+
+
+def test_after_a_reconnect_the_position_of_whoever_took_over_counts(bench: Bench) -> None:
+    bench.write(b"a")
+    bench.steps()
+    other = Bench(bench.database)
+    bench.store.close()
+    bench.write(b"b")
+    other.steps()
+    other.stop()
+    bench.steps()
+    assert other.arrived == [2]
+    assert bench.arrived == [1]
+
+
+@pytest.mark.parametrize("pages", [1, 2, 5])
+def test_pages_on_their_way_are_settled_in_order(pages: int) -> None:
+    bench = Bench(pages=pages)
+    bench.write(*[b"a"] * 20)
+    bench.broker.acknowledge_upto = 4
+    bench.steps()
+    assert bench.arrived == [1, 2, 3, 4]
+    bench.broker.acknowledge_upto = 2**63
+    bench.steps()
+    assert bench.arrived == list(range(1, 21))
