@@ -127,6 +127,8 @@ PARENT = """
 
     process = Process({command!r}, log=Path({log!r}))
     process.start()
+    while not process.tail():
+        time.sleep(0.01)
     {frozen}
     print(process.pid, flush=True)
     time.sleep(60)
@@ -134,7 +136,7 @@ PARENT = """
 
 
 def orphan(command: list[str], log: Path, ending: signal.Signals, frozen: str = "") -> int:
-    """The id of a process whose parent was ended by `ending`."""
+    """The id of a process whose parent was ended by `ending` after the process had spoken."""
     text = textwrap.dedent(PARENT).format(command=command, log=str(log), frozen=frozen)
     with subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
@@ -156,5 +158,5 @@ def test_grandchildren_die_too_when_the_parent_is_killed(log: Path) -> None:
 
 
 def test_a_frozen_child_dies_with_its_parent(log: Path) -> None:
-    pid = orphan(["sleep", "60"], log, signal.SIGKILL, frozen="process.freeze()")
+    pid = orphan(["sh", "-c", STUBBORN], log, signal.SIGKILL, frozen="process.freeze()")
     eventually(lambda: not lives(pid))
