@@ -188,15 +188,20 @@ def _texts(
         for name, value in pairs
         if value is not None and (name.startswith("ce_") or name in _TRACING)
     }
+    _require(found)
+    return found
+
+
+def _require(found: Mapping[str, str]) -> None:
     for name in _REQUIRED:
         if not found.get(name):
+            others = ", ".join(sorted(found)) or "none of its kind"
             raise InvalidEnvelope(
-                f"header {name} is missing, found {', '.join(sorted(found)) or 'none of its kind'}; "
+                f"header {name} is missing, found {others}; "
                 "is the record a CloudEvent in Kafka's binary mode?"
             )
     if not found["ce_specversion"].startswith("1."):
         raise _wrong("ce_specversion", found["ce_specversion"], "this release reads 1.0")
-    return found
 
 
 def _text(name: str, value: bytes) -> str:
