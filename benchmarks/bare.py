@@ -1,0 +1,44 @@
+"""The limit: the publisher's own producer in a loop over records that are ready.
+
+`python -m benchmarks.bare DATABASE_URL BOOTSTRAP_SERVERS` sends every row of an outbox.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+
+from kafka import KafkaProducer
+
+from publisher.adapters.kafka_python import DEFAULTS
+from publisher.adapters.postgres import PostgresStore
+from publisher.delivery import to_records
+from publisher.ports import Limits, Record
+from publisher.window import Window
+
+
+def main(url: str, servers: str) -> None:
+    records = list(prepared(url))
+    # A million objects that live to the end would slow down each collection of the loop.
+    gc.collect()
+    gc.freeze()
+    producer = KafkaProducer(**{**DEFAULTS, "bootstrap_servers": servers.split(",")})
+    for _, topic, key, value, headers in records:
+        producer.send(topic, value, key, headers)
+    producer.flush()
+    producer.close()
+
+
+def prepared(url: str) -> Iterator[Record]:
+    """Every record that the publisher would send, with its headers."""
+    with closing(PostgresStore(url, name="bare")) as store:
+        tenure = store.open()
+        window = Window(store, tenure.position, limits=Limits())
+        while rows := window.read().rows:
+            yield from to_records(tenure.source, rows)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,64 @@
+"""Databases with an outbox in them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+
+import psycopg
+
+from local.postgres import Postgres
+from local.scratch import ROOT
+
+VALUE_BYTES = 400
+KEYS = 1_000
+PER_TRANSACTION = 1_000
+
+_INSERT = """
+INSERT INTO outbox_event (event_id, topic, key, type, version, subject, value)
+SELECT
+    gen_random_uuid(),
+    %(topic)s,
+    convert_to('customer-' || n %% %(keys)s, 'UTF8'),
+    'shop.order.placed',
+    1,
+    'order/' || n,
+    convert_to('{"note":"' || repeat('x', %(bytes)s - 11) || '"}', 'UTF8')
+FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n
+ORDER BY n
+"""
+_numbers = count(1)
+
+
+@contextmanager
+def outbox_database(server: Postgres, template: str | None = None) -> Iterator[str]:
+    """A database with migrated tables, or a copy of one; dropped afterwards."""
+    name = f"benchmark_{os.getpid()}_{next(_numbers)}"
+    try:
+        if template:
+            yield server.create_database(name, template.rpartition("/")[2])
+        else:
+            url = server.create_database(name)
+            _migrate(url)
+            yield url
+    finally:
+        server.drop_database(name)
+
+
+def record(url: str, topic: str, events: int) -> None:
+    """Store events as the app does: nine headers each, the keys in turn, many transactions."""
+    params = {"topic": topic, "keys": KEYS, "bytes": VALUE_BYTES}
+    with psycopg.connect(url, autocommit=True) as connection:
+        for first in range(1, events + 1, PER_TRANSACTION):
+            last = min(events, first + PER_TRANSACTION - 1)
+            connection.execute(_INSERT, {**params, "first": first, "last": last})
+
+
+def _migrate(url: str) -> None:
+    command = [sys.executable, "-m", "django", "migrate", "--verbosity=0"]
+    env = {**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "benchmarks.settings"}
+    subprocess.run(command, cwd=ROOT, env=env, check=True)

@@ -1,0 +1,88 @@
+"""Numbers: what was measured, beside what it should be."""
+
+from __future__ import annotations
+
+import json
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from rich.console import JustifyMethod
+from rich.table import Table
+
+_COMPARISONS = {">=": operator.ge, "<": operator.lt}
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A limit, as `>= 0.75` or `< 200`."""
+
+    relation: str
+    limit: float
+
+    def met_by(self, value: float) -> bool:
+        return bool(_COMPARISONS[self.relation](value, self.limit))
+
+    def __str__(self) -> str:
+        return f"{self.relation} {self.limit:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One number under the name that it keeps from release to release."""
+
+    name: str
+    value: float
+    goal: Goal | None = None
+
+    @property
+    def verdict(self) -> str:
+        if self.goal is None:
+            return ""
+        return "met" if self.goal.met_by(self.value) else "missed"
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """Events per second of one publisher's run between two bare ones, which cancels a drift."""
+
+    before: float
+    ours: float
+    after: float
+
+    @property
+    def ratio(self) -> float:
+        return self.ours / ((self.before + self.after) / 2)
+
+    @property
+    def control(self) -> float:
+        """Bare against bare: how far from 1 noise alone can take a ratio."""
+        return self.before / self.after
+
+
+def median_ratio(repeats: Sequence[Repeat]) -> float:
+    return median(repeat.ratio for repeat in repeats)
+
+
+def median_control(repeats: Sequence[Repeat]) -> float:
+    return median(repeat.control for repeat in repeats)
+
+
+def table(figures: Sequence[Figure]) -> Table:
+    """The figures for people."""
+    shown = Table(title="benchmarks")
+    for heading in ("figure", "measured", "goal", "verdict"):
+        justify: JustifyMethod = "right" if heading == "measured" else "left"
+        shown.add_column(heading, justify=justify, no_wrap=True, overflow="fold")
+    for figure in figures:
+        goal = str(figure.goal) if figure.goal else ""
+        shown.add_row(figure.name, f"{figure.value:,.3f}", goal, figure.verdict)
+    return shown
+
+
+def write(figures: Sequence[Figure], path: Path) -> None:
+    """The figures for machines: one flat JSON object of numbers."""
+    numbers = {figure.name: round(figure.value, 4) for figure in figures}
+    path.write_text(json.dumps(numbers, indent=2) + "\n")
