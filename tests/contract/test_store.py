@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-import psycopg
 import pytest
 
 from publisher.adapters.memory import MemoryStore
@@ -43,8 +42,6 @@ def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
         yield Subject(memory, memory.database.begin)
         return
     url = request.getfixturevalue("migrated_database_url")
-    with psycopg.connect(url) as c:
-        c.execute("INSERT INTO outbox_metadata VALUES (1, 1, '/test') ON CONFLICT DO NOTHING")
     store = PostgresStore(url)
     yield Subject(store, lambda: Writer(url))
     store.close()

@@ -1,0 +1,100 @@
+"""Eight writers in a Django process, with everything that makes commits come in another order.
+
+Every business row counts its own changes; the ledger says, in the same transaction, which changes
+there are. `python -m tests.acceptance.stress.writers SECONDS SEED`.
+"""
+
+import os
+import random
+import sys
+import threading
+import time
+
+import django
+
+WRITERS = 8
+ROWS = 40
+
+
+class Undone(Exception):
+    """Leaves a block so that it is rolled back."""
+
+
+def main(seconds: float, seed: int) -> None:
+    django.setup()
+    deadline = time.monotonic() + seconds
+    threads = [
+        threading.Thread(target=write_until, args=(deadline, random.Random(seed * WRITERS + n)))
+        for n in range(WRITERS)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def write_until(deadline: float, chance: random.Random) -> None:
+    from django.db import connection
+
+    while time.monotonic() < deadline:
+        one_transaction(chance)
+    connection.close()
+
+
+def one_transaction(chance: random.Random) -> None:
+    from django.db import connection, transaction
+
+    try:
+        with transaction.atomic():
+            if chance.random() < 0.3:
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT pg_current_xact_id()")
+                time.sleep(chance.random() * 0.02)
+            first, *rest = sorted(chance.sample(range(ROWS), chance.choice([1, 1, 2, 3])))
+            change(first)
+            for row in rest:
+                in_a_savepoint(chance, row)
+            time.sleep(chance.random() * 0.01)
+            if chance.random() < 0.1:
+                raise Undone
+    except Undone:
+        pass
+
+
+def in_a_savepoint(chance: random.Random, row: int) -> None:
+    from django.db import transaction
+
+    if chance.random() < 0.5:
+        by_hand = transaction.savepoint()
+        change(row)
+        if chance.random() < 0.3:
+            transaction.savepoint_rollback(by_hand)
+        else:
+            transaction.savepoint_commit(by_hand)
+        return
+    try:
+        with transaction.atomic(), transaction.atomic():
+            change(row)
+            if chance.random() < 0.3:
+                raise Undone
+    except Undone:
+        pass
+
+
+def change(row: int) -> None:
+    """Count the row up, write the ledger, record the event: all of it or nothing."""
+    from django.db import connection
+
+    import outbox
+    from tests.acceptance.stress.events import Changed
+
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE account SET n = n + 1 WHERE id = %s RETURNING n", [row])
+        (n,) = cursor.fetchone()
+        cursor.execute("INSERT INTO ledger (id, n) VALUES (%s, %s)", [row, n])
+    outbox.record(Changed(row=row, n=n))
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+    main(float(sys.argv[1]), int(sys.argv[2]))

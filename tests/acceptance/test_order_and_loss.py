@@ -1,0 +1,152 @@
+"""Writers, a publisher that is killed again and again, and a ledger that knows the truth."""
+
+import os
+import random
+import sys
+import time
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from local.kafka import Broker
+from local.process import Process
+from local.scratch import ROOT
+from tests.acceptance.stress.verdict import Verdict, inversions, judge
+from tests.acceptance.stress.writers import ROWS
+from tests.conftest import MakeTopic
+from tests.waiting import eventually
+from tests.writers import Writer
+
+SETUP = f"""
+    CREATE TABLE account (id integer PRIMARY KEY, n integer NOT NULL DEFAULT 0);
+    CREATE TABLE ledger (id integer, n integer, PRIMARY KEY (id, n));
+    CREATE TABLE elsewhere (id integer);
+    INSERT INTO account (id) SELECT generate_series(0, {ROWS - 1});
+"""
+SEED = int(os.environ.get("STRESS_SEED", random.SystemRandom().randrange(10**6)))
+
+
+class Stress:
+    """One run: writers, foreign transactions, a publisher."""
+
+    def __init__(self, url: str, broker: Broker, topic: str, folder: Path) -> None:
+        self.url = url
+        self.broker = broker
+        self.topic = topic
+        self.folder = folder
+        self.env = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
+            "DATABASE_URL": url,
+            "STRESS_TOPIC": topic,
+            "PUBLISHER_DATABASE_URL": url,
+            "PUBLISHER_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
+            "PUBLISHER_HTTP": "127.0.0.1:0",
+            "PUBLISHER_PAGE_ROWS": "20",
+        }
+        with psycopg.connect(url) as connection:
+            connection.execute(SETUP)
+
+    def process(self, *module: str) -> Process:
+        log = self.folder / f"{module[0]}.log"
+        return Process([sys.executable, "-m", *module], log=log, env=self.env, cwd=ROOT)
+
+    def run(
+        self, *publisher: str, seconds: float, kills: int, foreign_to_the_end: bool = True
+    ) -> Verdict:
+        """Writers for that long; then read on until nothing moves, and judge."""
+        with ExitStack() as stack, ExitStack() as foreign:
+            self._foreign_writers(foreign)
+            relay = stack.enter_context(self.process(*publisher))
+            writers = self.process("tests.acceptance.stress.writers", str(seconds), str(SEED))
+            stack.enter_context(writers)
+            relay.start()
+            writers.start()
+            for _ in range(kills):
+                time.sleep(seconds / (kills + 1))  # the moment of the fault, not a wait for a state
+                assert relay.running, relay.tail()
+                relay.kill()
+                relay.start()
+            assert writers.wait(seconds + 60) == 0, f"STRESS_SEED={SEED}\n{writers.tail()}"
+            if not foreign_to_the_end:
+                foreign.close()
+            self._wait_until_nothing_moves()
+            assert relay.running, relay.tail()
+            assert relay.stop() == 0, relay.tail()
+        return judge(self.url, self.broker.bootstrap_servers, self.topic)
+
+    def _foreign_writers(self, stack: ExitStack) -> None:
+        """One transaction that stays open to the end, and a prepared one."""
+        prepared = Writer(self.url)
+        prepared.execute("INSERT INTO elsewhere VALUES (1)")
+        prepared.prepare(f"stress-{self.topic}")
+        stack.callback(self._forget_prepared)
+        open_writer = Writer(self.url)
+        open_writer.execute("INSERT INTO elsewhere VALUES (2)")
+        stack.callback(open_writer.rollback)
+
+    def _forget_prepared(self) -> None:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f"ROLLBACK PREPARED 'stress-{self.topic}'")
+
+    def _wait_until_nothing_moves(self) -> None:
+        """Until the position has been still for a second, and as far as the reader gets."""
+        with closing(psycopg.connect(self.url, autocommit=True)) as connection:
+            seen, since = None, time.monotonic()
+
+            def still() -> bool:
+                nonlocal seen, since
+                row = connection.execute(
+                    "SELECT prev::text, now::text, last_id FROM outbox_position"
+                ).fetchone()
+                if row != seen:
+                    seen, since = row, time.monotonic()
+                return row is not None and row[1] is None and time.monotonic() - since > 1.5
+
+            eventually(still, timeout=60)
+
+
+@pytest.fixture
+def stress(
+    migrated_database_url: str, kafka_broker: Broker, make_topic: MakeTopic, tmp_path: Path
+) -> Stress:
+    return Stress(migrated_database_url, kafka_broker, make_topic("stress", 4), tmp_path)
+
+
+@pytest.mark.timeout(240)
+def test_every_committed_change_arrives_in_order_though_the_publisher_is_killed(
+    stress: Stress,
+) -> None:
+    verdict = stress.run("publisher.cli", "run", seconds=30, kills=10)
+    assert verdict.committed > 2_000
+    assert verdict.order_and_completeness == (0, 0, 0), f"STRESS_SEED={SEED}"
+
+
+@pytest.mark.timeout(240)
+def test_without_a_kill_nothing_is_repeated(stress: Stress) -> None:
+    verdict = stress.run("publisher.cli", "run", seconds=6, kills=0)
+    assert verdict.committed > 500
+    assert verdict.order_and_completeness == (0, 0, 0), f"STRESS_SEED={SEED}"
+    assert verdict.repeated == 0
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize(
+    ("mutant", "fault"),
+    [("last-id", "lost"), ("below-xmin", "inverted"), ("first-of-too-many", "lost")],
+)
+def test_the_test_finds_the_fault_of_a_naive_reader(
+    stress: Stress, mutant: str, fault: str
+) -> None:
+    verdict = stress.run(
+        "tests.acceptance.stress.mutants", mutant, seconds=8, kills=2, foreign_to_the_end=False
+    )
+    assert verdict.committed > 500
+    assert getattr(verdict, fault), verdict.order_and_completeness
+
+
+def test_an_inversion_is_a_first_delivery_behind_a_later_change() -> None:
+    assert inversions([(1, 1), (2, 5), (1, 3), (1, 2), (1, 4)]) == [(1, 2)]

@@ -1,0 +1,246 @@
+"""The process as its operator meets it: start, outage, stop, and what the commands say."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from local.kafka import Broker
+from local.postgres import Postgres
+from local.process import Process
+from local.scratch import ROOT
+from tests.conftest import MakeTopic, migrate
+from tests.topics import read_topic
+from tests.waiting import eventually
+from tests.writers import write
+
+
+class Publisher:
+    """A publisher process and its pages."""
+
+    def __init__(self, url: str, servers: str, folder: Path, **env: str) -> None:
+        self.env = {
+            **os.environ,
+            "PUBLISHER_DATABASE_URL": url,
+            "PUBLISHER_KAFKA_BOOTSTRAP_SERVERS": servers,
+            "PUBLISHER_HTTP": "127.0.0.1:0",
+            **env,
+        }
+        command = [sys.executable, "-m", "publisher.cli", "run"]
+        self.process = Process(command, log=folder / "publisher.log", env=self.env, cwd=ROOT)
+
+    def __enter__(self) -> "Publisher":
+        self.process.start()
+        eventually(lambda: self.address or not self.process.running, timeout=20)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+
+    @property
+    def address(self) -> str | None:
+        found = re.search(r'"http": "([^"]+)"', self.process.log.read_text())
+        return found[1] if found else None
+
+    def ready(self) -> dict[str, Any]:
+        try:
+            with urllib.request.urlopen(f"http://{self.address}/readyz") as answer:
+                body = answer.read()
+        except urllib.error.HTTPError as exc:
+            body = exc.read()
+        state: dict[str, Any] = json.loads(body)
+        return state
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "publisher.cli", *words],
+            env=self.env,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
+
+
+@pytest.fixture
+def publisher(
+    migrated_database_url: str, kafka_broker: Broker, tmp_path: Path
+) -> Iterator[Publisher]:
+    with Publisher(migrated_database_url, kafka_broker.bootstrap_servers, tmp_path) as publisher:
+        yield publisher
+
+
+def values(broker: Broker, topic: str) -> list[bytes]:
+    return [record.key for record in read_topic(broker.bootstrap_servers, topic)]
+
+
+def test_a_polite_stop_is_quick_and_stores_the_position(
+    publisher: Publisher, migrated_database_url: str, kafka_broker: Broker, make_topic: MakeTopic
+) -> None:
+    topic = make_topic()
+    write(migrated_database_url, b"a", b"b", topic=topic)
+    eventually(lambda: values(kafka_broker, topic) == [b"a", b"b"], timeout=20)
+    started = time.monotonic()
+    assert publisher.process.stop() == 0
+    assert time.monotonic() - started < 5
+    publisher.process.start()
+    write(migrated_database_url, b"c", topic=topic)
+    eventually(lambda: len(values(kafka_broker, topic)) >= 3, timeout=20)
+    assert values(kafka_broker, topic) == [b"a", b"b", b"c"]
+
+
+def test_the_time_in_kafka_is_the_time_of_sending(
+    publisher: Publisher, migrated_database_url: str, kafka_broker: Broker, make_topic: MakeTopic
+) -> None:
+    topic = make_topic()
+    publisher.process.stop()
+    write(migrated_database_url, b"a", topic=topic)
+    with psycopg.connect(migrated_database_url) as connection:
+        connection.execute("UPDATE outbox_event SET created_at = created_at - interval '30 days'")
+    before = time.time()
+    publisher.process.start()
+    eventually(lambda: values(kafka_broker, topic), timeout=20)
+    (record,) = read_topic(kafka_broker.bootstrap_servers, topic)
+    assert record.timestamp / 1000 >= before - 1
+    sent_at = time.strftime("%Y-%m-%d", time.gmtime(before)).encode()
+    assert not dict(record.headers)["ce_time"].startswith(sent_at)
+
+
+def test_an_unknown_topic_makes_it_wait_not_ready_until_the_topic_appears(
+    publisher: Publisher, migrated_database_url: str, kafka_broker: Broker
+) -> None:
+    topic = f"typo.{os.getpid()}"
+    write(migrated_database_url, b"a", topic=topic)
+    eventually(lambda: topic in str(publisher.ready()["waits_for"]), timeout=20)
+    assert publisher.ready()["lag_rows"] <= 1
+    kafka_broker.create_topic(topic)
+    eventually(lambda: publisher.ready()["ready"], timeout=20)
+    assert values(kafka_broker, topic) == [b"a"]
+
+
+def test_a_broker_that_is_away_is_waited_for_and_nothing_is_lost_or_inverted(
+    publisher: Publisher,
+    migrated_database_url: str,
+    breakable_broker: Broker,
+    make_topic: MakeTopic,
+) -> None:
+    topic = make_topic()
+    write(migrated_database_url, b"0", topic=topic)
+    eventually(lambda: publisher.ready()["ready"], timeout=20)
+    breakable_broker.kill()
+    for number in range(1, 50):
+        write(migrated_database_url, str(number).encode(), topic=topic)
+    eventually(lambda: not publisher.ready()["ready"], timeout=30)
+    eventually(lambda: publisher.ready()["lag_rows"] >= 49, timeout=30)
+    breakable_broker.start()
+    eventually(lambda: publisher.ready()["ready"], timeout=60)
+    found = list(dict.fromkeys(values(breakable_broker, topic)))
+    assert found == [str(number).encode() for number in range(50)]
+
+
+@pytest.mark.timeout(240)
+def test_a_broker_frozen_for_longer_than_the_default_delivery_timeout_resumes_within_5_s(
+    publisher: Publisher,
+    migrated_database_url: str,
+    breakable_broker: Broker,
+    make_topic: MakeTopic,
+) -> None:
+    topic = make_topic()
+    write(migrated_database_url, b"0", topic=topic)
+    eventually(lambda: values(breakable_broker, topic) == [b"0"], timeout=20)
+    breakable_broker.freeze()
+    for number in range(1, 101):
+        write(migrated_database_url, str(number).encode(), topic=topic)
+    time.sleep(125)  # the default delivery_timeout_ms is 120 s
+    assert publisher.process.running
+    assert not publisher.ready()["ready"]
+    breakable_broker.thaw()
+    eventually(lambda: publisher.ready()["ready"], timeout=5)
+    eventually(lambda: len(set(values(breakable_broker, topic))) == 101, timeout=5)
+    found = values(breakable_broker, topic)
+    assert list(dict.fromkeys(found)) == [str(number).encode() for number in range(101)]
+
+
+def test_a_database_that_restarts_is_waited_for(
+    private_postgres: Postgres, kafka_broker: Broker, make_topic: MakeTopic, tmp_path: Path
+) -> None:
+    topic = make_topic()
+    url = private_postgres.create_database("shop")
+    migrate(url)
+    with Publisher(url, kafka_broker.bootstrap_servers, tmp_path) as publisher:
+        write(url, b"a", topic=topic)
+        eventually(lambda: values(kafka_broker, topic) == [b"a"], timeout=20)
+        private_postgres.kill()
+        eventually(lambda: "PostgreSQL" in str(publisher.ready()["waits_for"]), timeout=20)
+        private_postgres.start()
+        write(url, b"b", topic=topic)
+        eventually(lambda: len(values(kafka_broker, topic)) == 2, timeout=30)
+        assert publisher.process.stop() == 0
+
+
+def test_a_second_signal_leaves_at_once(publisher: Publisher) -> None:
+    publisher.process.signal(signal.SIGTERM)
+    publisher.process.signal(signal.SIGTERM)
+    assert publisher.process.wait(5) in {0, 128 + signal.SIGTERM}
+
+
+def test_a_second_publisher_stands_by_and_takes_over(
+    publisher: Publisher,
+    migrated_database_url: str,
+    kafka_broker: Broker,
+    make_topic: MakeTopic,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    topic = make_topic()
+    eventually(lambda: publisher.ready()["ready"], timeout=20)
+    folder = tmp_path_factory.mktemp("second")
+    with Publisher(migrated_database_url, kafka_broker.bootstrap_servers, folder) as second:
+        eventually(lambda: "stands by" in str(second.ready()["waits_for"]), timeout=20)
+        publisher.process.kill()
+        write(migrated_database_url, b"a", topic=topic)
+        eventually(lambda: values(kafka_broker, topic) == [b"a"], timeout=20)
+
+
+def test_commands_tell_the_state_and_their_exit_codes(
+    migrated_database_url: str, kafka_broker: Broker, tmp_path: Path
+) -> None:
+    publisher = Publisher(migrated_database_url, kafka_broker.bootstrap_servers, tmp_path)
+    state, events = f"state.{os.getpid()}", f"events.{os.getpid()}"
+    with psycopg.connect(migrated_database_url) as connection:
+        connection.execute("TRUNCATE outbox_topic")
+        connection.execute(
+            "INSERT INTO outbox_topic VALUES (%s, 'state', 3), (%s, 'events', 2)", [state, events]
+        )
+    missing = publisher.command("check")
+    assert missing.returncode == 1
+    assert f"topic '{state}' does not exist" in missing.stdout
+    created = publisher.command("topics", "create")
+    assert (created.returncode, created.stdout.count(": created")) == (0, 2)
+    assert publisher.command("topics", "create").stdout.count(": exists") == 2
+    assert publisher.command("check").stdout.startswith("ok: 2 topics")
+    with psycopg.connect(migrated_database_url) as connection:
+        connection.execute("UPDATE outbox_topic SET partitions = 12 WHERE kind = 'events'")
+    assert publisher.command("check").returncode == 3
+    assert "no publisher has run" in publisher.command("position", "show").stdout
+    assert publisher.command("position", "rebase", "--since", "1h").returncode == 0
+    assert "default: after" in publisher.command("position", "show").stdout
+    wrong = publisher.command("check", "--database-url", migrated_database_url + "x")
+    assert wrong.returncode == 1
+    assert wrong.stderr.startswith("CredentialsRejected: ")
+
+
+def test_a_running_publisher_keeps_its_position(publisher: Publisher) -> None:
+    eventually(lambda: publisher.ready()["ready"], timeout=20)
+    refused = publisher.command("position", "rebase", "--since", "now")
+    assert refused.returncode == 1
+    assert "is running: stop it" in refused.stderr

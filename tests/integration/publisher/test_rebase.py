@@ -1,0 +1,86 @@
+"""Moving the position: what comes again, and what never does."""
+
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from publisher.adapters.postgres import (
+    PostgresStore,
+    connect,
+    read_identity,
+    rebase_position,
+)
+from publisher.ports import Limits
+from publisher.position import Position
+from publisher.window import Window
+from tests.writers import Writer, write
+
+NOW = timedelta()
+
+
+def rebase(url: str, ago: timedelta) -> Position:
+    with closing(connect(url, name="test")) as connection:
+        identity = read_identity(connection)
+        return rebase_position(connection, "default", identity, datetime.now(UTC) - ago)
+
+
+def unpublished(url: str) -> list[int]:
+    with closing(PostgresStore(url)) as store:
+        window = Window(store, store.open().position, limits=Limits())
+        return [row.id for row in window.read().rows]
+
+
+def execute(url: str, sql: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(sql.encode())
+
+
+def test_rebase_to_now_publishes_nothing_again_and_loses_no_open_writer(
+    migrated_database_url: str,
+) -> None:
+    url = migrated_database_url
+    late = Writer(url)
+    late_id = late.record()
+    write(url, b"a", b"b")
+    execute(url, "UPDATE outbox_event SET created_at = created_at - interval '1 h'")
+    rebase(url, NOW)
+    late.commit()
+    assert late_id in unpublished(url)
+
+
+def test_rebase_publishes_again_what_was_recorded_since(migrated_database_url: str) -> None:
+    url = migrated_database_url
+    write(url, b"old")
+    execute(url, "UPDATE outbox_event SET created_at = created_at - interval '2 h'")
+    recent = write(url, b"a", b"b")
+    rebase(url, timedelta(hours=1))
+    assert unpublished(url) == recent
+
+
+def test_rebase_adopts_another_history(migrated_database_url: str) -> None:
+    url = migrated_database_url
+    unpublished(url)
+    execute(url, "UPDATE outbox_position SET timeline = timeline + 1, system_identifier = 1")
+    rebase(url, NOW)
+    assert unpublished(url) == []
+
+
+@pytest.mark.parametrize("ago", [timedelta(hours=1), NOW])
+def test_restored_rows_of_future_transactions_come_once_or_never(
+    migrated_database_url: str, ago: timedelta
+) -> None:
+    url = migrated_database_url
+    ids = write(url, b"a", b"b")
+    execute(
+        url, "UPDATE outbox_event SET xid = (pg_current_xact_id()::text::bigint + 40)::text::xid8"
+    )
+    rebase(url, ago)
+    with closing(PostgresStore(url)) as store:
+        window = Window(store, store.open().position, limits=Limits())
+        seen = [row.id for row in window.read().rows]
+        for _ in range(60):
+            execute(url, "SELECT pg_current_xact_id()")
+        seen += [row.id for row in window.read().rows]
+    assert seen == (ids if ago else [])
