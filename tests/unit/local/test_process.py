@@ -105,7 +105,7 @@ def test_what_ended_by_itself_is_reported_with_the_end_of_its_log(log: Path) -> 
 def test_a_missing_program_is_named(log: Path) -> None:
     with Process(["no-such-program"], log=log) as process:
         process.wait(10)
-        with pytest.raises(DiedEarly, match=r"no-such-program: not found"):
+        with pytest.raises(DiedEarly, match=r"exec: no-such-program"):
             process.check()
 
 
