@@ -35,7 +35,7 @@ def of_failure(event: BaseModel, error: Exception) -> str:
     for name, value in _members(event):
         if failure := _failure(event, name):
             return _sentence(event, next(_faults(name, value, reason), (name, value, failure)))
-    return f"{_title(event)} cannot be encoded: {_brief(error)}"
+    return f"{title(event)} cannot be encoded: {_brief(error)}"
 
 
 def of_mark(event: BaseModel, text: bytes) -> str | None:
@@ -46,7 +46,7 @@ def of_mark(event: BaseModel, text: bytes) -> str | None:
     for name, value in _members(event):
         for fault in _faults(name, value, _silent):
             return _sentence(event, fault)
-    return f"{_title(event)} cannot be encoded: {suspicion}" if suspicion else None
+    return f"{title(event)} cannot be encoded: {suspicion}" if suspicion else None
 
 
 def _suspicion(parsed: object) -> str | None:
@@ -136,10 +136,10 @@ def _silent(value: object) -> str | None:
 def _sentence(event: BaseModel, fault: Fault) -> str:
     path, value, why = fault
     path = path if len(path) <= _LONG else f"{path[:_LONG]}..."
-    return f"{_title(event)} cannot be encoded: {path} is {_short.repr(value)}: {why}"
+    return f"{title(event)} cannot be encoded: {path} is {_short.repr(value)}: {why}"
 
 
-def _title(event: BaseModel) -> str:
+def title(event: BaseModel) -> str:
     contract = getattr(event, "__contract__", None)
     name = type(event).__qualname__
     return name if contract is None else f"{name} ({contract})"

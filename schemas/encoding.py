@@ -36,16 +36,16 @@ def key_of(event: Event) -> bytes:
 
     `MissingKey` if its contract names none, or the field is None or empty.
     """
-    contract = event.__contract__
-    if contract.key is None:
+    contract = getattr(event, "__contract__", None)
+    if contract is None or contract.key is None:
         raise MissingKey(
-            f"{type(event).__qualname__} ({contract}) names no key; "
-            'add one to its class line, such as key="order_id"'
+            f"{culprit.title(event)} names no key; "
+            'add one to its class line, such as key="order_id" beside its type'
         )
     try:
         return key_text(event.__key_value__(contract.key)).encode()
     except SchemaError as exc:
-        raise type(exc)(f"{type(event).__qualname__} ({contract}): {contract.key}: {exc}") from exc
+        raise type(exc)(f"{culprit.title(event)}: {contract.key}: {exc}") from exc
 
 
 def key_text(value: object) -> str:

@@ -14,10 +14,6 @@ class InvalidContract(SchemaError):
     """The class does not make a contract: its class line or the type of a field is wrong."""
 
 
-class MissingContract(SchemaError, AttributeError):
-    """The class is an abstract base: its class line names no type."""
-
-
 class DuplicateContract(SchemaError):
     """Two classes claim the same type and version."""
 

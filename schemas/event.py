@@ -9,17 +9,14 @@ from pydantic import BaseModel, ConfigDict
 
 from schemas import canonical, registry
 from schemas.contract import Contract
-from schemas.errors import InvalidContract, MissingContract
+from schemas.errors import InvalidContract
 
 
 class _NoContract:
-    """Stands in `__contract__` of abstract bases and says so when it is read."""
+    """Hides the contract of a parent from its abstract subclasses."""
 
     def __get__(self, instance: object, owner: type) -> Contract:
-        raise MissingContract(
-            f"{owner.__qualname__} is an abstract base; "
-            f'give its class line a type, such as class {owner.__name__}(Event, type="shop.order")'
-        )
+        raise AttributeError(f"{owner.__qualname__} is an abstract base, it has no contract")
 
 
 class Event(BaseModel):
@@ -59,8 +56,14 @@ class Event(BaseModel):
         key: str | None = None,
         **config: Any,
     ) -> None:
-        # Here for type checkers: the fields are not known yet, see __pydantic_init_subclass__.
-        super().__init_subclass__(**config)
+        # For type checkers: the fields are known to __pydantic_init_subclass__ only.
+        try:
+            super().__init_subclass__(**config)
+        except TypeError as exc:
+            raise InvalidContract(
+                f"{cls.__qualname__}: {', '.join(config)} is not known on a class line; "
+                f"use {', '.join(_KEYWORDS)} or a setting of pydantic"
+            ) from exc
 
     @classmethod
     def __pydantic_init_subclass__(cls, **keywords: Any) -> None:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import Enum, IntEnum
 from ipaddress import IPv4Address
 from pathlib import PurePosixPath
-from typing import Any, Literal, NamedTuple, NoReturn, Optional
+from typing import Any, Literal, NamedTuple, NoReturn, Union
 from uuid import UUID
 
 from hypothesis import given, settings
@@ -72,9 +72,11 @@ def whole_minutes() -> st.SearchStrategy[timezone]:
     )
 
 
-moments = st.datetimes(
-    min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30), timezones=whole_minutes()
-)
+def has_utc(moment: datetime) -> bool:
+    return date.min < moment.date() < date.max
+
+
+moments = st.datetimes(timezones=whole_minutes()).filter(has_utc)
 decimals = st.decimals(allow_nan=False, allow_infinity=False)
 floats = st.floats(allow_nan=False, allow_infinity=False)
 plains = st.builds(Plain, at=moments, amount=decimals, weight=floats, length=st.timedeltas())
@@ -118,35 +120,39 @@ SCALARS: list[tuple[Any, st.SearchStrategy[Any]]] = [
     (Tree, trees),
     (int | str, st.integers() | st.text()),
     (date | int, st.dates() | st.integers()),
-    (datetime | date, moments | st.dates()),
     (Plain | Nested, plains | st.builds(Nested, raw=st.binary(), plain=plains)),
     (Any, json_values),
     (dict[str, Any], st.dictionaries(st.text(), json_values, max_size=3)),
 ]
 
 
-def containers(of: tuple[Any, st.SearchStrategy[Any]]) -> st.SearchStrategy[tuple[Any, Any]]:
-    annotation, values = of
+def of(origin: Any, *arguments: Any) -> Any:
+    """`origin[arguments]` for annotations that are made at run time."""
+    return origin[arguments]
+
+
+def containers(of_what: tuple[Any, st.SearchStrategy[Any]]) -> st.SearchStrategy[tuple[Any, Any]]:
+    annotation, values = of_what
     some = st.lists(values, max_size=3)
     ways = [
-        (Optional[annotation], st.none() | values),  # noqa: UP045 - an annotation made at run time
-        (list[annotation], some),
-        (tuple[annotation, ...], some.map(tuple)),
-        (tuple[int, annotation], st.tuples(st.integers(), values)),
-        (deque[annotation], some.map(deque)),
-        (Sequence[annotation], some),
-        (dict[str, annotation], st.dictionaries(st.text(), values, max_size=3)),
-        (Mapping[str, annotation], st.dictionaries(st.text(), values, max_size=3)),
+        (of(Union, annotation, None), st.none() | values),
+        (of(list, annotation), some),
+        (of(tuple, annotation, ...), some.map(tuple)),
+        (of(tuple, int, annotation), st.tuples(st.integers(), values)),
+        (of(deque, annotation), some.map(deque)),
+        (of(Sequence, annotation), some),
+        (of(dict, str, annotation), st.dictionaries(st.text(), values, max_size=3)),
+        (of(Mapping, str, annotation), st.dictionaries(st.text(), values, max_size=3)),
     ]
     return st.sampled_from(ways)
 
 
-def hashed(of: tuple[Any, st.SearchStrategy[Any]]) -> st.SearchStrategy[tuple[Any, Any]]:
-    annotation, values = of
+def hashed(of_what: tuple[Any, st.SearchStrategy[Any]]) -> st.SearchStrategy[tuple[Any, Any]]:
+    annotation, values = of_what
     ways = [
-        (set[annotation], st.sets(values, max_size=4)),
-        (frozenset[annotation], st.frozensets(values, max_size=4)),
-        (dict[annotation, int], st.dictionaries(values, st.integers(), max_size=4)),
+        (of(set, annotation), st.sets(values, max_size=4)),
+        (of(frozenset, annotation), st.frozensets(values, max_size=4)),
+        (of(dict, annotation, int), st.dictionaries(values, st.integers(), max_size=4)),
     ]
     return st.sampled_from(ways)
 
