@@ -1,6 +1,7 @@
 """Databases that the publisher must refuse, and what it says."""
 
 from contextlib import closing
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -39,6 +40,24 @@ def test_an_unknown_database_is_refused_at_once(migrated_database_url: str) -> N
     text = refusal(migrated_database_url + "x", CredentialsRejected)
     assert "does not exist" in text
     assert "PUBLISHER_DATABASE_URL" in text
+
+
+def test_a_wrong_password_is_refused_at_once_and_waited_for_later(
+    migrated_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = urlsplit(migrated_database_url)
+    wrong = parts._replace(
+        netloc=f"{parts.username}:hunter2@{parts.hostname}:{parts.port}"
+    ).geturl()
+    text = refusal(wrong, CredentialsRejected)
+    assert "password" in text
+    assert "hunter2" not in text
+    with closing(PostgresStore(migrated_database_url)) as store:
+        store.open()
+        store.close()
+        monkeypatch.setattr(store, "_url", wrong)
+        with pytest.raises(StoreUnavailable, match="password"):
+            store.open()
 
 
 def test_an_unreachable_server_is_an_outage() -> None:
