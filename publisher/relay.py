@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import structlog
@@ -143,6 +144,8 @@ class Relay:
             return False
         self._unsent = page, records
         self._require_topics({record.topic for record in records})
+        if not self._flights:
+            self._moved_at = self._clock()
         self._flights.append(_Flight(page, self._broker.send(records)))
         self._unsent = None
         return True
@@ -214,10 +217,16 @@ class Relay:
 
     def _settle_at_stop(self) -> None:
         deadline = self._clock() + self._pace.settle_at_stop
-        try:
+        with self._reported_at_stop():
             while self._flights and self._clock() < deadline:
                 self._settle(self._pace.idle)
+        with self._reported_at_stop():
             if self._store.is_open and self._position != self._saved:
                 self._save()
+
+    @contextmanager
+    def _reported_at_stop(self) -> Iterator[None]:
+        try:
+            yield
         except Unavailable as exc:
-            log.warning("stopped with records on their way", reason=str(exc))
+            log.warning("stopped while waiting", reason=str(exc))

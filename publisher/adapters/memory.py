@@ -86,7 +86,7 @@ class MemoryStore:
     def __init__(self, database: MemoryDatabase | None = None) -> None:
         self.database = database or MemoryDatabase()
         self.outage: str | None = None
-        self._epoch = 0
+        self._epoch = -1
         self._open = False
 
     @property

@@ -83,7 +83,7 @@ class PostgresStore:
         self._url = url
         self._name = name
         self._connection: Connection | None = None
-        self._epoch = 0
+        self._epoch = -1
         self._was_open = False
 
     @property

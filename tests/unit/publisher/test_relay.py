@@ -90,6 +90,24 @@ def test_a_stop_settles_what_is_on_its_way(bench: Bench) -> None:
     assert bench.database.position.prev.sees(100)
 
 
+def test_a_stop_during_an_outage_of_kafka_stores_what_was_acknowledged(bench: Bench) -> None:
+    bench.write(b"a", b"b", b"c")
+    bench.broker.acknowledge_upto = 2
+    bench.steps(3, seconds=0.0)
+    bench.broker.outage = "no broker answers"
+    bench.stop()
+    assert bench.database.position.last_id == 2
+
+
+def test_a_page_that_waited_for_its_topic_is_not_taken_for_a_stall(bench: Bench) -> None:
+    bench.write(b"a")
+    bench.broker.missing = {"t": "topic 't' does not exist"}
+    bench.steps(10, seconds=10.0)
+    bench.broker.missing, bench.broker.frozen = {}, True
+    bench.steps(2)
+    assert bench.health.reason is None
+
+
 def test_a_stop_ends_a_wait() -> None:
     bench = Bench()
     bench.store.outage = "down"
