@@ -110,6 +110,7 @@ _LEAVES = {
     "datetime": values.utc,
     "timedelta": values.duration,
     "bytes": values.base64,
+    "complex": values.finite,
     **dict.fromkeys(_UNTYPED, plain),
 }
 
@@ -166,7 +167,7 @@ def _serialization(node: Node) -> Node | None:
 def _custom(node: Node, place: Place) -> Node | None:
     """The serialiser that a class declares: kept, and what it returns made canonical."""
     custom: Node | None = node.get("serialization")
-    if custom is None or custom.get("when_used") == "python":
+    if custom is None:
         return None
     if custom["type"] not in ("function-plain", "function-wrap"):
         return _function(plain) if custom["type"] == "any" else custom

@@ -33,8 +33,11 @@ Fault = tuple[str, object, str]
 def of_failure(event: BaseModel, error: Exception) -> str:
     """Describe what made encoding fail with `error`."""
     for name, value in _members(event):
-        if failure := _failure(event, name):
-            return _sentence(event, next(_faults(name, value, reason), (name, value, failure)))
+        try:
+            _alone(event, name)
+        except Exception as exc:
+            fault = next(_faults(name, value, reason), (name, value, _brief(exc)))
+            return _sentence(event, fault)
     return f"{title(event)} cannot be encoded: {_brief(error)}"
 
 
@@ -44,9 +47,16 @@ def of_mark(event: BaseModel, text: bytes) -> str | None:
     if suspicion is None:
         return None
     for name, value in _members(event):
-        for fault in _faults(name, value, _silent):
-            return _sentence(event, fault)
+        if _suspicion(json.loads(_alone(event, name))) is not None:
+            for fault in _faults(name, value, _silent):
+                return _sentence(event, fault)
     return f"{title(event)} cannot be encoded: {suspicion}" if suspicion else None
+
+
+def _alone(event: BaseModel, name: str) -> bytes:
+    """The text of an event with this field only."""
+    serializer = canonical.serializer(type(event))
+    return serializer.to_json(event, include={name}, by_alias=True, warnings="error")
 
 
 def _suspicion(parsed: object) -> str | None:
@@ -64,16 +74,6 @@ def _suspicion(parsed: object) -> str | None:
         case _:
             return None
     return max((each for each in found if each is not None), default=None)
-
-
-def _failure(event: BaseModel, name: str) -> str | None:
-    """What goes wrong when only this field is encoded."""
-    serializer = canonical.serializer(type(event))
-    try:
-        serializer.to_json(event, include={name}, by_alias=True, warnings="error")
-    except Exception as exc:
-        return _brief(exc)
-    return None
 
 
 def _members(value: object) -> list[tuple[str, object]]:

@@ -80,6 +80,9 @@ def unique(value: Any, handler: Callable[[Any], dict[str, Any]]) -> dict[str, An
         raise _unlike("a mapping")
     if None in value:
         raise ValueError("its key None has no text; use a string")
+    for key in value:
+        if isinstance(key, float):
+            finite(key)
     written = handler(value)
     if len(written) != len(value):
         raise ValueError("two of its keys are the same text in JSON; rename one of them")
