@@ -36,7 +36,7 @@ COPY manage.py ./
 COPY examples examples
 USER app
 EXPOSE 8000
-CMD ["sh", "-c", "python manage.py migrate && exec gunicorn --bind 0.0.0.0:8000 --workers 2 examples.shop.wsgi"]
+CMD ["sh", "-c", "python manage.py migrate && exec gunicorn --no-control-socket --bind 0.0.0.0:8000 --workers 2 examples.shop.wsgi"]
 
 FROM base AS consumer
 RUN --mount=from=wheel,source=/dist,target=/dist \
