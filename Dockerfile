@@ -31,7 +31,7 @@ CMD ["run"]
 
 FROM base AS web
 RUN --mount=from=wheel,source=/dist,target=/dist \
-    pip install --constraint constraints.txt "$(ls /dist/*.whl)[django]" "psycopg[binary]" gunicorn pycountry
+    pip install --constraint constraints.txt "$(ls /dist/*.whl)[django]" "psycopg[binary]" gunicorn pycountry rich
 COPY manage.py ./
 COPY examples examples
 USER app

@@ -111,8 +111,8 @@ def _entry(topic: str, envelope: Envelope) -> tuple[str, str, str, int | None]:
 
 
 def _row(topic: str, envelope: Envelope) -> tuple[str, str, int | None, Jsonb | None]:
-    change = envelope.json()
-    state = change["after"] if isinstance(change, dict) else None
+    change: Any = {"after": None} if envelope.is_tombstone else envelope.json()
+    state = change["after"]
     return topic, _key(envelope), envelope.sequence, None if state is None else Jsonb(state)
 
 

@@ -5,25 +5,41 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('customers', '0001_initial'),
+        ("customers", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Order',
+            name="Order",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('currency', models.CharField(max_length=3)),
-                ('total', models.DecimalField(decimal_places=2, max_digits=12)),
-                ('status', models.CharField(choices=[('placed', 'Placed'), ('paid', 'Paid')], default='placed', max_length=10)),
-                ('text', models.TextField(blank=True, default='')),
-                ('internal_note', models.TextField(blank=True, default='')),
-                ('placed_at', models.DateTimeField(auto_now_add=True)),
-                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='customers.customer')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("currency", models.CharField(max_length=3)),
+                ("total", models.DecimalField(decimal_places=2, max_digits=12)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("placed", "Placed"), ("paid", "Paid")],
+                        default="placed",
+                        max_length=10,
+                    ),
+                ),
+                ("text", models.TextField(blank=True, default="")),
+                ("internal_note", models.TextField(blank=True, default="")),
+                ("placed_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, to="customers.customer"
+                    ),
+                ),
             ],
         ),
     ]

@@ -4,50 +4,48 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Country',
+            name="Country",
             fields=[
-                ('alpha_2', models.CharField(max_length=2, primary_key=True, serialize=False)),
-                ('alpha_3', models.CharField(max_length=3)),
-                ('numeric', models.CharField(max_length=3)),
-                ('name', models.CharField(max_length=100)),
-                ('official_name', models.CharField(max_length=100)),
-                ('flag', models.CharField(max_length=2)),
+                ("alpha_2", models.CharField(max_length=2, primary_key=True, serialize=False)),
+                ("alpha_3", models.CharField(max_length=3)),
+                ("numeric", models.CharField(max_length=3)),
+                ("name", models.CharField(max_length=100)),
+                ("official_name", models.CharField(max_length=100)),
+                ("flag", models.CharField(max_length=2)),
             ],
         ),
         migrations.CreateModel(
-            name='Currency',
+            name="Currency",
             fields=[
-                ('alpha_3', models.CharField(max_length=3, primary_key=True, serialize=False)),
-                ('numeric', models.CharField(max_length=3)),
-                ('name', models.CharField(max_length=100)),
+                ("alpha_3", models.CharField(max_length=3, primary_key=True, serialize=False)),
+                ("numeric", models.CharField(max_length=3)),
+                ("name", models.CharField(max_length=100)),
             ],
         ),
         migrations.CreateModel(
-            name='Language',
+            name="Language",
             fields=[
-                ('alpha_3', models.CharField(max_length=3, primary_key=True, serialize=False)),
-                ('alpha_2', models.CharField(max_length=2)),
-                ('name', models.CharField(max_length=100)),
-                ('scope', models.CharField(max_length=1)),
-                ('type', models.CharField(max_length=1)),
+                ("alpha_3", models.CharField(max_length=3, primary_key=True, serialize=False)),
+                ("alpha_2", models.CharField(max_length=2)),
+                ("name", models.CharField(max_length=100)),
+                ("scope", models.CharField(max_length=1)),
+                ("type", models.CharField(max_length=1)),
             ],
         ),
         migrations.CreateModel(
-            name='Subdivision',
+            name="Subdivision",
             fields=[
-                ('code', models.CharField(max_length=6, primary_key=True, serialize=False)),
-                ('country_code', models.CharField(max_length=2)),
-                ('parent_code', models.CharField(max_length=6)),
-                ('name', models.CharField(max_length=150)),
-                ('type', models.CharField(max_length=100)),
+                ("code", models.CharField(max_length=6, primary_key=True, serialize=False)),
+                ("country_code", models.CharField(max_length=2)),
+                ("parent_code", models.CharField(max_length=6)),
+                ("name", models.CharField(max_length=150)),
+                ("type", models.CharField(max_length=100)),
             ],
         ),
     ]
