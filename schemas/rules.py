@@ -43,24 +43,22 @@ def check(node: Node, place: Place) -> None:
 
 def _check_field(field: Node, place: Place) -> None:
     """A field may have one name in JSON and another in Python, and may be left out of JSON."""
-    written, read = field.get("serialization_alias", place.member), _names_read(field, place)
     if field.get("serialization_exclude"):
         if field["schema"]["type"] != "default":
             place.refuse("is excluded and has no default: no one could read the event; give it one")
-    elif written not in read:
+        return
+    written, read = field.get("serialization_alias", place.member), _names_read(field, place)
+    if written not in read:
         place.refuse(
-            f"is written as {written!r} and read as {' or '.join(read)}; use alias={written!r}, "
-            "which is for both"
+            f"is written as {written!r} and read as {' or '.join(read) or 'something inside'}; "
+            f"use alias={written!r}, which is for both"
         )
 
 
 def _names_read(field: Node, place: Place) -> list[str]:
-    alias = field.get("validation_alias")
-    if alias is None:
-        return [place.member]
-    if isinstance(alias, str):
-        return [alias]
-    paths = alias if isinstance(alias[0], list) else [alias]
+    alias = field.get("validation_alias", place.member)
+    paths = alias if isinstance(alias, list) else [[alias]]
+    paths = paths if isinstance(paths[0], list) else [paths]
     by_name = [place.member] if place.config.get("validate_by_name") else []
     return [path[0] for path in paths if len(path) == 1] + by_name
 

@@ -1,0 +1,183 @@
+"""A class whose events it could not read back is no contract."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum, IntEnum, StrEnum
+from typing import Annotated, Any, Literal
+
+import pydantic
+import pytest
+from pydantic import (
+    AliasChoices,
+    AliasPath,
+    BaseModel,
+    ConfigDict,
+    Field,
+    Json,
+    PlainSerializer,
+    Secret,
+    SecretStr,
+    create_model,
+)
+
+from schemas import Event, encode
+from schemas.errors import InvalidContract, UnknownContract
+from schemas.registry import lookup
+
+
+class Reader(BaseModel):
+    """Reads bytes as UTF-8, which is pydantic's own choice."""
+
+    raw: bytes = b"\xff"
+
+
+@dataclass
+class Record:
+    """Takes the configuration of the event that it is in."""
+
+    raw: bytes
+
+
+@pydantic.dataclasses.dataclass
+class OwnRecord:
+    """Has a configuration of its own."""
+
+    raw: bytes
+
+
+class Base64Reader(BaseModel):
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+
+    raw: bytes
+
+
+class Day(Enum):
+    FIRST = date(2026, 1, 1)
+
+
+class Number(Enum):
+    ONE = 1
+
+
+class IntNumber(IntEnum):
+    ONE = 1
+
+
+class Word(StrEnum):
+    YES = "yes"
+
+
+class Polymorphic(BaseModel, polymorphic_serialization=True):
+    pass
+
+
+def contract(annotation: Any, **field: Any) -> type[Event]:
+    made: type[Event] = create_model(
+        "Order",
+        __base__=Event,
+        __cls_kwargs__={"type": "test.ruled"},
+        field=(annotation, Field(**field)),
+    )
+    return made
+
+
+@pytest.mark.parametrize(
+    ("annotation", "message"),
+    [
+        (Reader, "Reader.raw is bytes, written as base64, but its class reads UTF-8"),
+        (list[Reader | None], "Reader.raw is bytes"),
+        (dict[str, OwnRecord], "OwnRecord.raw is bytes"),
+        (SecretStr, "Order.field is a secret, written as asterisks; leave it out of the event"),
+        (list[Secret[int]], "Order.field is a secret"),
+        (Json[int], "Order.field is Json, written as JSON but read as text; use the type inside"),
+        (Iterable[int], "Order.field can be read once only; use list or tuple"),
+        (Callable[[], int], "Order.field is a callable, which JSON does not have"),
+        (Day, r"Order.field may be datetime.date\(2026, 1, 1\), which JSON does not give back"),
+        (Literal[b"a"], r"Order.field may be b'a', which JSON does not give back; use a string"),
+        (Literal[Number.ONE], "Order.field may be <Number.ONE: 1>, which JSON does not give back"),
+        (dict[str | None, int], "Order.field has keys that JSON does not give back"),
+        (dict[tuple[int, int], int], "Order.field has keys that JSON does not give back"),
+        (dict[Number, int], "Order.field has keys that JSON does not give back"),
+        (dict[Literal[1], int], "Order.field has keys that JSON does not give back"),
+        (list[Polymorphic], "Polymorphic is polymorphic, but an event has one shape; use a union"),
+    ],
+)
+def test_a_type_that_cannot_be_read_back_makes_no_contract(annotation: Any, message: str) -> None:
+    with pytest.raises(InvalidContract, match=message):
+        contract(annotation)
+    with pytest.raises(UnknownContract):
+        lookup("test.ruled", 1)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "text"),
+    [
+        (Base64Reader, Base64Reader(raw=b"\xff"), '{"raw":"/w=="}'),
+        (IntNumber, IntNumber.ONE, "1"),
+        (Number, Number.ONE, "1"),
+        (dict[IntNumber, int], {IntNumber.ONE: 2}, '{"1":2}'),
+        (dict[Word, int], {Word.YES: 2}, '{"yes":2}'),
+        (Literal[Word.YES, 1, None], Word.YES, '"yes"'),
+        (Annotated[SecretStr, PlainSerializer(SecretStr.get_secret_value)], SecretStr("a"), '"a"'),
+        (Record, Record(b"\xff"), '{"raw":"/w=="}'),
+    ],
+)
+def test_a_type_that_can_be_read_back_makes_one(annotation: Any, value: Any, text: str) -> None:
+    made = create_model("Order", __base__=Event, field=(annotation, ...))
+    fields: dict[str, Any] = {"field": value}
+
+    assert encode(made(**fields)).decode() == f'{{"field":{text}}}'
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ({"serialization_alias": "id"}, "is written as 'id' and read as field; use alias='id'"),
+        ({"validation_alias": "id"}, "is written as 'field' and read as id; use alias='field'"),
+        ({"validation_alias": AliasPath("a", "b")}, "is written as 'field' and read as"),
+        ({"validation_alias": AliasChoices("a", AliasPath("b", 0))}, "'field' and read as a;"),
+        ({"exclude": True}, "is excluded and has no default: no one could read the event"),
+    ],
+)
+def test_a_field_is_read_by_the_name_that_it_is_written_by(
+    field: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InvalidContract, match=f"^Order.field .*{message}"):
+        contract(int, **field)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"alias": "id"},
+        {"serialization_alias": "b", "validation_alias": AliasChoices("a", "b")},
+        {"exclude": True, "default": 1},
+    ],
+)
+def test_a_field_may_have_another_name_or_stay_at_home(field: dict[str, Any]) -> None:
+    made: Any = create_model("Order", __base__=Event, field=(int, Field(**field)))
+    event = made(**{field.get("alias", "a"): 1})
+
+    assert made.model_validate_json(encode(event)) == event
+
+
+def test_a_field_that_may_be_read_by_its_python_name_may_be_written_by_it() -> None:
+    class Named(Event, validate_by_name=True):
+        field: int = Field(validation_alias="id", serialization_alias="field")
+
+    assert Named.model_validate_json(encode(Named(field=1))) == Named(field=1)
+
+
+def test_a_class_that_is_completed_later_is_checked_when_it_is_used() -> None:
+    class Late(Event, type="test.late"):
+        wrapper: Wrapper
+
+    class Wrapper(BaseModel):
+        reader: Reader
+
+    Late.model_rebuild(_types_namespace={"Wrapper": Wrapper})
+    with pytest.raises(InvalidContract, match=r"Reader\.raw is bytes"):
+        encode(Late(wrapper=Wrapper(reader=Reader())))
