@@ -117,12 +117,14 @@ def test_a_cluster_goes_on_without_one_of_its_brokers(three_brokers: Broker) -> 
 def test_the_broker_of_the_wheel_is_up_at_once_and_leaves_nothing() -> None:
     with kafka(only="wheel") as broker:
         pid = broker.pid
+        assert pid is not None
+        folder = Path(psutil.Process(pid).cwd())
         broker.create_topic("orders", partitions=3)
         send(broker, "orders", b"one")
         assert received(broker, "orders", 1) == [b"one"]
-    assert pid is not None
     assert not lives(pid)
-    assert not [folder for folder in HOME.iterdir() if folder.name.startswith("tansu")]
+    assert folder.parent == HOME
+    assert not folder.exists()
 
 
 def test_the_broker_of_the_wheel_runs_where_it_was_installed() -> None:
