@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,8 @@ from benchmarks.figures import Figure, table, write
 
 def main() -> int:
     arguments = _parser().parse_args()
-    console = Console()
+    # A pipe has no width; 80 columns would cut the names.
+    console = Console(width=None if sys.stdout.isatty() else 100)
     say = partial(console.print, soft_wrap=True)
     benchmarks: dict[str, Callable[[], list[Figure]]] = {
         "drain": lambda: drain.measure(arguments.events, say),
