@@ -85,7 +85,7 @@ def kafka(
         only = "apache"
     rungs = [only] if only else order(KAFKA, prefer)
     with climb("Kafka", rungs, ways) as broker:
-        broker.wait()
+        broker.wait(60 if broker.ours else 10)
         yield broker
 
 

@@ -77,7 +77,7 @@ def postgres(
     }
     rungs = [only] if only else order(POSTGRES, prefer)
     with climb("PostgreSQL", rungs, ways) as server:
-        server.wait()
+        server.wait(60 if server.ours else 10)
         yield server
 
 
