@@ -15,7 +15,7 @@ from examples.demo.traffic import ORDERS, Traffic
 
 STARTUP = 20.0
 PATIENCE = 40.0
-REFRESH = 0.25
+REFRESH = 0.5
 KILL_AFTER = ORDERS  # requests; about half of them
 
 console = Console()

@@ -14,7 +14,7 @@ NAMES = (
     *("محمد علي", "Đặng Thị Hà", "Gülşen Çelik", "Łukasz Żak", "佐藤 さくら"),
 )
 CURRENCIES = ("EUR", "JPY", "MXN", "CHF", "TRY")
-ORDERS = 200
+ORDERS = 150
 
 
 class Traffic:
