@@ -105,11 +105,6 @@ def test_what_the_images_copy_exists_and_is_not_ignored() -> None:
             assert f"!{name}" in kept
 
 
-@pytest.mark.xfail(
-    not (ROOT / "examples/shop/replica.py").exists(),
-    reason="the downstream service is not there yet",
-    strict=True,
-)
 def test_the_programs_that_the_images_start_exist() -> None:
     for module in re.findall(r"examples\.[a-z.]+", DOCKERFILE):
         path = ROOT / module.replace(".", "/")
