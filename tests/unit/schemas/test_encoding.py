@@ -51,6 +51,10 @@ class Foreign(BaseModel):
     weight: float = 1.0
 
 
+class Dated(BaseModel):
+    at: datetime | str
+
+
 @dataclass
 class Point:
     at: datetime
@@ -283,6 +287,7 @@ def never() -> Iterator[int]:
         (Span, Span(NAIVE, b""), "field[0] is", "no time zone"),
         (Any, {"a": [NAIVE]}, "field['a'][0] is", "no time zone"),
         (Any, {NAIVE: 1}, "field, a key, is", "no time zone"),
+        (Any, [Dated(at=NAIVE)], "field[0].at is", "no time zone"),
         (
             datetime,
             datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=1))),
