@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from functools import cache
 from typing import Any, cast
+from uuid import UUID
 
 from pydantic import BaseModel
 from pydantic_core import CoreConfig, SchemaSerializer, to_jsonable_python
@@ -93,7 +94,7 @@ def _once(value: object) -> None:
     raise ValueError("it can be read once only; use a list")
 
 
-_VERBATIM = {str, int, bool, type(None)}
+_VERBATIM = {str, int, bool, type(None), UUID, date, time}
 _PLAIN: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (Enum, lambda value: plain(value.value)),
     (Mapping, _plain_mapping),

@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from schemas import canonical, values
+from schemas.errors import SchemaError
 
 MARKS = (b"NaN", b"Infinity", "\ufffd".encode())
 
@@ -118,8 +119,8 @@ def reason(value: object) -> str | None:
         return why
     try:
         to_json(canonical.plain(value))
-    except ValueError as exc:
-        ours = type(exc) is ValueError
+    except Exception as exc:
+        ours = type(exc) is ValueError or isinstance(exc, SchemaError)
         return str(exc) if ours else "JSON has no form for it; send a string, a number or a model"
     return None
 

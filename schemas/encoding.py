@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 from enum import Enum
+from uuid import UUID
 
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
@@ -58,7 +59,7 @@ def key_text(value: object) -> str:
     text = _scalar_text(value)
     if not text:
         raise MissingKey(f"a key cannot be {value!r}; set the field that is the key")
-    if reason := culprit.reason(text):
+    if not text.isascii() and (reason := culprit.reason(text)):
         raise Unencodable(f"a key cannot be {text!r}: {reason}")
     return text
 
@@ -69,7 +70,7 @@ def _scalar_text(value: object) -> str:
             return ""
         case Enum():
             return _scalar_text(value.value)
-        case str():
+        case str() | UUID():
             return str(value)
         case Decimal() if value.is_finite():
             return _decimal_text(value)
