@@ -44,6 +44,9 @@ class LeavingSummer(tzinfo):
     def dst(self, moment: datetime | None) -> timedelta:
         return self.utcoffset(moment) - timedelta(hours=1)
 
+    def tzname(self, moment: datetime | None) -> str:
+        return "Leaving summer"
+
 
 class Shade(Enum):
     DARK = "dark"
