@@ -18,7 +18,7 @@ from tests.stored import stored
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-class Loose(outbox.Event, type="test.loose", topic="test.loose", key="key"):
+class Loose(outbox.Event, type="outbox.test.loose", topic="test.loose", key="key"):
     key: str | None = "k"
     value: Any = None
 
@@ -27,7 +27,7 @@ class Homeless(outbox.Event, type="test.homeless", key="key"):
     key: str = "k"
 
 
-class Keyless(outbox.Event, type="test.keyless", topic="test.loose"):
+class Keyless(outbox.Event, type="outbox.test.keyless", topic="test.loose"):
     value: int = 1
 
 

@@ -310,7 +310,7 @@ class TestFailedLogins:
     def test_no_secret_reaches_the_table_or_the_log(self, caplog: pytest.LogCaptureFixture) -> None:
         secret = secrets.token_hex(16)
 
-        class Strict(outbox.Event, type="test.strict", topic="test.logins", key="username"):
+        class Strict(outbox.Event, type="outbox.test.strict", topic="test.logins", key="username"):
             username: int
 
         def careless(credentials: dict[str, Any], **kwargs: object) -> Strict:
