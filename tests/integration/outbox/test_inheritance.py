@@ -3,6 +3,7 @@
 import pytest
 from django.core import serializers
 
+import outbox
 from tests.app.models import Car, FastCar, Lorry, Place, Restaurant, Vehicle, VehicleView
 from tests.stored import operations, stored
 
@@ -85,6 +86,15 @@ def test_a_captured_child_of_an_uncaptured_parent_carries_the_columns_of_both() 
     assert operations() == ["create", "delete", "tombstone"]
     assert stored()[1].json["before"]["name"] == "Zum Bären"
     assert stored()[1].json["before"]["stars"] == 1
+
+
+def test_suppressing_a_parent_suppresses_its_children_and_not_the_other_way_round() -> None:
+    with outbox.suppress(Vehicle):
+        Lorry.objects.create().delete()
+    assert stored() == []
+    with outbox.suppress(Lorry):
+        Lorry.objects.create().delete()
+    assert {row.topic for row in stored()} == {"test.vehicles"}
 
 
 def test_a_raw_save_of_a_child_takes_the_columns_of_the_parent_from_its_row() -> None:

@@ -1,5 +1,7 @@
 """`outbox.testing.captured_events`, for the tests of users."""
 
+import contextlib
+
 import pytest
 from django.db import connection, transaction
 from django.test import TestCase
@@ -75,6 +77,9 @@ class InATestCase(TestCase):
             say("a")
             transaction.savepoint_rollback(sid)
             say("b")
+            later = transaction.savepoint()
+            say("c")
+            transaction.savepoint_rollback(later)
         assert words([each.event for each in events]) == ["b"]
 
     def test_the_number_of_queries_is_that_of_the_code_under_test(self) -> None:
@@ -96,6 +101,19 @@ class TestWithCommits:
                 say("c")
         assert [each.type for each in events] == ["test.said", "testapp.order", "test.said"]
         assert said() == words([each.event for each in events]) == ["a", "c"]
+
+    def test_a_block_may_begin_in_one_transaction_and_end_in_another(self) -> None:
+        with contextlib.ExitStack() as stack:
+            with transaction.atomic():
+                say("before")
+                events = stack.enter_context(captured_events())
+                say("a")
+            with transaction.atomic():
+                say("b")
+                sid = transaction.savepoint()
+                say("c")
+                transaction.savepoint_rollback(sid)
+        assert words([each.event for each in events]) == ["a", "b"]
 
     def test_two_recordings_with_the_same_content_end_one_by_one(self) -> None:
         with captured_events() as outer:
