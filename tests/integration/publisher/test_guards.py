@@ -9,6 +9,7 @@ import pytest
 from local.postgres import Postgres
 from publisher.adapters.postgres import PostgresStore
 from publisher.errors import CredentialsRejected, StoreUnavailable, TimelineChanged
+from publisher.ports import Limits
 from tests.conftest import migrate
 
 
@@ -97,3 +98,25 @@ def test_a_standby_is_refused_and_its_promotion_is_another_history(
     assert "standby" in refusal(url, StoreUnavailable)
     execute(url, "SELECT pg_promote()")
     assert "timeline 2" in refusal(url, TimelineChanged)
+
+
+def test_the_documented_rights_are_enough_to_publish(
+    migrated_database_url: str,
+) -> None:
+    role = "publisher_" + urlsplit(migrated_database_url).path.strip("/")
+    execute(migrated_database_url, f"CREATE ROLE {role} LOGIN PASSWORD 'relay'")
+    try:
+        execute(
+            migrated_database_url,
+            f"GRANT SELECT ON outbox_event, outbox_topic, outbox_metadata TO {role};"
+            f"GRANT SELECT, INSERT, UPDATE ON outbox_position TO {role}",
+        )
+        parts = urlsplit(migrated_database_url)
+        url = parts._replace(netloc=f"{role}:relay@{parts.hostname}:{parts.port}").geturl()
+        with closing(PostgresStore(url)) as store:
+            position = store.open().position
+            store.small_window(position.prev, Limits())
+            store.backlog(position)
+            store.save(position)
+    finally:
+        execute(migrated_database_url, f"DROP OWNED BY {role}; DROP ROLE {role}")
