@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[3]
 REFERENCE = ROOT / "docs" / "reference"
 
 
-def tests_of_the_suite() -> set[str]:
+def names_of_tests() -> set[str]:
     sources = [path.read_text() for path in (ROOT / "tests").rglob("test_*.py")]
     return {name for text in sources for name in re.findall(r"def (test_\w+)\(", text)}
 
@@ -26,7 +26,7 @@ def test_every_promise_names_tests_that_exist() -> None:
     named = [re.findall(r"`(test_\w+)`", row) for row in rows]
     assert len(rows) > 30
     assert all(named)
-    assert {name for names in named for name in names} - tests_of_the_suite() == set()
+    assert {name for names in named for name in names} - names_of_tests() == set()
 
 
 def test_the_reference_of_the_publisher_has_every_setting_command_and_metric() -> None:
