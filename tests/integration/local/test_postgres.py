@@ -1,6 +1,7 @@
 """PostgreSQL of this machine: starts, breaks, comes back with its data, leaves nothing."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from local.cluster import DISGUISES
 from local.postgres import Postgres, postgres
 from local.scratch import HOME, ROOT
 from tests.waiting import eventually
+
+SEGMENTS = Path("/proc/sysvipc/shm")
 
 
 def family(pid: int | None) -> list[psutil.Process]:
@@ -34,6 +37,16 @@ def setting(url: str, name: str) -> str:
         row = connection.execute("SELECT current_setting(%s)", [name]).fetchone()
         assert row is not None
         return str(row[0])
+
+
+def segments() -> set[str]:
+    """The ids of all segments of System V shared memory."""
+    return {line.split()[1] for line in SEGMENTS.read_text().splitlines()}
+
+
+def shared_files(pid: int | None) -> list[str]:
+    """The files in memory that a process shares with others."""
+    return re.findall(r"/dev/shm/PostgreSQL\.\d+", Path(f"/proc/{pid}/maps").read_text())
 
 
 @pytest.mark.parametrize("ending", [Postgres.stop, Postgres.kill])
@@ -90,13 +103,29 @@ def test_prepared_transactions_are_possible(postgres_server: Postgres) -> None:
     assert int(setting(postgres_server.url, "max_prepared_transactions")) > 0
 
 
-def test_nothing_is_left_after_the_block() -> None:
+@pytest.mark.parametrize("state", [Postgres.thaw, Postgres.freeze, Postgres.stop])
+def test_nothing_is_left_after_the_block(state: Callable[[Postgres], None]) -> None:
     with postgres(only="wheel", fsync=False) as server:
         assert server.data is not None
         folder, processes = server.data.parent, family(server.pid)
         assert folder.parent == HOME
+        state(server)
     assert gone(processes)
     assert not folder.exists()
+
+
+@pytest.mark.skipif(not SEGMENTS.exists(), reason="the system does not list its shared memory")
+@pytest.mark.parametrize("state", [Postgres.thaw, Postgres.freeze, Postgres.stop])
+def test_no_shared_memory_is_left_after_the_block(state: Callable[[Postgres], None]) -> None:
+    with postgres(only="wheel", fsync=False) as server:
+        assert server.data is not None
+        segment = (server.data / "postmaster.pid").read_text().splitlines()[6].split()[1]
+        files = [Path(name) for name in shared_files(server.pid)]
+        assert segment in segments()
+        assert files
+        state(server)
+    assert segment not in segments()
+    assert not [file for file in files if file.exists()]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root needs a disguise")
