@@ -89,7 +89,7 @@ def cluster(port: int, *, fsync: bool) -> Iterator[tuple[Process, Path]]:
         try:
             yield process, home / "data"
         finally:
-            # Quicker than a polite end, since the data go anyway; SIGKILL leaves shared memory behind.
+            # Quicker than a polite end, and the data go anyway; SIGKILL would leave shared memory.
             process.signal(signal.SIGQUIT)
             process.stop()
 

@@ -21,7 +21,12 @@ _numbers = count(1)
 
 class MakeTopic(Protocol):
     def __call__(
-        self, name: str = ..., partitions: int = ..., config: Mapping[str, str] | None = ...
+        self,
+        name: str = ...,
+        partitions: int = ...,
+        config: Mapping[str, str] | None = ...,
+        *,
+        on: Broker | None = ...,
     ) -> str: ...
 
 
@@ -84,16 +89,19 @@ def kafka_broker() -> Iterator[Broker]:
 
 
 @pytest.fixture(scope="session")
-def transactional_broker(kafka_broker: Broker) -> Broker:
-    """The shared broker, where it has transactions and fencing."""
+def durable_broker(kafka_broker: Broker) -> Broker:
+    """The shared broker, where it is Kafka itself: Tansu ignores settings and forgets records."""
     if not kafka_broker.durable:
-        unmet(f"{kafka_broker!r} has no transactions: install Java 17 and Maven")
+        unmet(f"{kafka_broker!r} is not Kafka itself: install Java 17 and Maven")
     return kafka_broker
 
 
 @pytest.fixture
 def breakable_broker(_our_broker: Broker) -> Iterator[Broker]:
-    """A broker to stop, kill and freeze; it is whole again for the next test."""
+    """A broker to stop, kill and freeze; it is whole again for the next test.
+
+    It is the shared broker only where that may be broken: make topics `on` it.
+    """
     yield _our_broker
     _our_broker.thaw()
     _our_broker.start()
@@ -123,13 +131,17 @@ def three_brokers() -> Iterator[Broker]:
 
 @pytest.fixture
 def make_topic(kafka_broker: Broker) -> MakeTopic:
-    """Creates a topic on the shared broker; the name that is returned is new in this run."""
+    """Creates a topic on the shared broker or `on` another; its name is new in this run."""
 
     def make(
-        name: str = "topic", partitions: int = 1, config: Mapping[str, str] | None = None
+        name: str = "topic",
+        partitions: int = 1,
+        config: Mapping[str, str] | None = None,
+        *,
+        on: Broker | None = None,
     ) -> str:
         unique = f"{name}.{os.getpid()}.{next(_numbers)}"
-        kafka_broker.create_topic(unique, partitions, config)
+        (on or kafka_broker).create_topic(unique, partitions, config)
         return unique
 
     return make

@@ -80,6 +80,16 @@ def publisher(
         yield publisher
 
 
+@pytest.fixture
+def breakable_publisher(
+    migrated_database_url: str, breakable_broker: Broker, tmp_path: Path
+) -> Iterator[Publisher]:
+    """A publisher to the broker that the test breaks."""
+    servers = breakable_broker.bootstrap_servers
+    with Publisher(migrated_database_url, servers, tmp_path) as publisher:
+        yield publisher
+
+
 def values(broker: Broker, topic: str) -> list[bytes]:
     return [record.key for record in read_topic(broker.bootstrap_servers, topic)]
 
@@ -129,12 +139,12 @@ def test_an_unknown_topic_makes_it_wait_not_ready_until_the_topic_appears(
 
 
 def test_a_broker_that_is_away_is_waited_for_and_nothing_is_lost_or_inverted(
-    publisher: Publisher,
+    breakable_publisher: Publisher,
     migrated_database_url: str,
     breakable_broker: Broker,
     make_topic: MakeTopic,
 ) -> None:
-    topic = make_topic()
+    publisher, topic = breakable_publisher, make_topic(on=breakable_broker)
     write(migrated_database_url, b"0", topic=topic)
     eventually(lambda: publisher.ready()["ready"], timeout=20)
     breakable_broker.kill()
@@ -150,12 +160,12 @@ def test_a_broker_that_is_away_is_waited_for_and_nothing_is_lost_or_inverted(
 
 @pytest.mark.timeout(240)
 def test_a_broker_frozen_for_longer_than_the_default_delivery_timeout_resumes_within_5_s(
-    publisher: Publisher,
+    breakable_publisher: Publisher,
     migrated_database_url: str,
     breakable_broker: Broker,
     make_topic: MakeTopic,
 ) -> None:
-    topic = make_topic()
+    publisher, topic = breakable_publisher, make_topic(on=breakable_broker)
     write(migrated_database_url, b"0", topic=topic)
     eventually(lambda: values(breakable_broker, topic) == [b"0"], timeout=20)
     breakable_broker.freeze()

@@ -183,7 +183,7 @@ def test_an_unreachable_broker_is_an_outage_that_names_the_address() -> None:
 def test_a_frozen_broker_acknowledges_nothing_and_everything_once_it_wakes(
     breakable_broker: Server, make_topic: MakeTopic
 ) -> None:
-    topic = make_topic()
+    topic = make_topic(on=breakable_broker)
     broker = KafkaPythonBroker(breakable_broker.bootstrap_servers)
     broker.open()
     assert settled(broker.send([Record(0, topic, b"k", b"0", HEADERS)])) == 1

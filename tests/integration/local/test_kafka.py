@@ -60,9 +60,9 @@ def test_a_record_comes_back(kafka_broker: Broker, make_topic: MakeTopic) -> Non
     assert received(kafka_broker, topic, 1) == [b"one"]
 
 
-def test_a_topic_is_never_made_by_a_typing_error(kafka_broker: Broker) -> None:
+def test_a_topic_is_never_made_by_a_typing_error(durable_broker: Broker) -> None:
     with pytest.raises((UnknownTopicOrPartitionError, KafkaTimeoutError)):
-        send(kafka_broker, "no.such.topic", b"one", patience=1)
+        send(durable_broker, "no.such.topic", b"one", patience=1)
 
 
 def test_a_topic_that_exists_is_an_error(kafka_broker: Broker, make_topic: MakeTopic) -> None:
