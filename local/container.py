@@ -1,10 +1,16 @@
 """Servers in containers, where an engine answers; their addresses survive a restart."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Protocol
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
 
 from local.ladder import Unavailable
+from local.ports import LOOPBACK
+
+if TYPE_CHECKING:
+    from testcontainers.core.container import DockerContainer
+
+LOCAL = {"localhost", LOOPBACK, "::1"}
 
 # Long enough for an engine that works, short enough to be waited for on machines without one.
 PROBE_SECONDS = 2
@@ -74,23 +80,37 @@ def engine_host() -> str:
         host: str = engine.host()
     except Exception as silence:  # of the engine, of HTTP, of ssh, of its configuration
         raise Unavailable("no container engine answers") from silence
-    return host
+    return LOOPBACK if host in LOCAL else host
 
 
 @contextmanager
 def container(
-    image: str, *, inside: int, port: int, env: Mapping[str, str], command: Sequence[str] = ()
+    image: str,
+    *,
+    host: str,
+    inside: int,
+    port: int,
+    env: Mapping[str, str],
+    command: Sequence[str] = (),
 ) -> Iterator[Container]:
-    """A container whose port `inside` is `port` here.
+    """A container whose port `inside` is `port` of `host`; Unavailable if the engine cannot.
 
     The port is chosen by us, since a random one changes when the container is started again.
     """
+    with ExitStack() as stack:
+        try:
+            described = _described(image, env, command)
+            ports: dict[str, Any] = described.ports  # takes more than its type says
+            # Only an engine of this machine can keep the port from the network.
+            ports[f"{inside}/tcp"] = (LOOPBACK, port) if host == LOOPBACK else port
+            running = stack.enter_context(described)
+        except Exception as refusal:  # of the engine, of HTTP, of the registry
+            raise Unavailable(f"the engine cannot run {image}: {refusal}") from refusal
+        yield Container(running.get_wrapped_container())
+
+
+def _described(image: str, env: Mapping[str, str], command: Sequence[str]) -> "DockerContainer":
     from testcontainers.core.container import DockerContainer
 
-    described = DockerContainer(image).with_bind_ports(inside, port)
-    for name, value in env.items():
-        described = described.with_env(name, value)
-    if command:
-        described = described.with_command(list(command))
-    with described as running:
-        yield Container(running.get_wrapped_container())
+    described = DockerContainer(image).with_envs(**env)
+    return described.with_command(list(command)) if command else described

@@ -16,6 +16,9 @@ from local.ports import LOOPBACK, free_ports
 from local.server import Engine, Fleet, Server
 
 Kind = Literal["external", "container", "apache", "tansu"]
+# Where a broker in a container reaches itself: what it tells the others leads nowhere in there.
+ITSELF = "INTERNAL://localhost:9094"
+PROTOCOLS = apache.SETTINGS["listener.security.protocol.map"]
 IMAGE = f"apache/kafka:{apache.VERSION}"
 
 
@@ -99,9 +102,11 @@ def external() -> Iterator[Broker]:
 
 @contextmanager
 def contained() -> Iterator[Broker]:
+    host = engine_host()
     [port] = free_ports(1)
-    address = f"{engine_host()}:{port}"
-    with container(IMAGE, inside=9092, port=port, env=dict(_inside(address))) as engine:
+    address = f"{host}:{port}"
+    env = dict(_inside(address))
+    with container(IMAGE, host=host, inside=9092, port=port, env=env) as engine:
         yield Broker(address, "container", engine)
 
 
@@ -127,8 +132,10 @@ def _inside(address: str) -> Iterator[tuple[str, str]]:
     """The settings of the one broker in a container that is reached at `address`."""
     own = {
         "node.id": "1",
-        "listeners": "PLAINTEXT://:9092,CONTROLLER://:9093",
-        "advertised.listeners": f"PLAINTEXT://{address}",
+        "listeners": f"PLAINTEXT://:9092,CONTROLLER://:9093,{ITSELF}",
+        "advertised.listeners": f"PLAINTEXT://{address},{ITSELF}",
+        "inter.broker.listener.name": "INTERNAL",
+        "listener.security.protocol.map": f"{PROTOCOLS},INTERNAL:PLAINTEXT",
         "controller.quorum.voters": "1@localhost:9093",
         "offsets.topic.replication.factor": "1",
         "transaction.state.log.replication.factor": "1",

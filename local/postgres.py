@@ -106,11 +106,10 @@ def external() -> Iterator[Postgres]:
 @contextmanager
 def contained(*, fsync: bool) -> Iterator[Postgres]:
     host = engine_host()
-    env = {"POSTGRES_USER": USER, "POSTGRES_PASSWORD": PASSWORD}
-    settings = SETTINGS | {"listen_addresses": "*"} | ({} if fsync else UNSAFE)
-    command = ["postgres", *(word for pair in settings.items() for word in ("-c", "=".join(pair)))]
     [port] = free_ports(1)
-    with container(IMAGE, inside=5432, port=port, env=env, command=command) as engine:
+    env = {"POSTGRES_USER": USER, "POSTGRES_PASSWORD": PASSWORD}
+    command = _inside(fsync=fsync)
+    with container(IMAGE, host=host, inside=5432, port=port, env=env, command=command) as engine:
         yield Postgres(_url(host, port), "container", engine)
 
 
@@ -120,6 +119,13 @@ def embedded(*, fsync: bool) -> Iterator[Postgres]:
     with cluster(port, fsync=fsync) as (process, data):
         process.start()
         yield Postgres(_url(LOOPBACK, port), "wheel", process, data)
+
+
+def _inside(*, fsync: bool) -> list[str]:
+    """The command of the image."""
+    settings = SETTINGS | {"listen_addresses": "*"} | ({} if fsync else UNSAFE)
+    del settings["unix_socket_directories"]  # the image prepares the data folder by such a socket
+    return ["postgres", *(word for pair in settings.items() for word in ("-c", "=".join(pair)))]
 
 
 def _url(host: str, port: int) -> str:

@@ -83,7 +83,7 @@ def test_records_survive_the_end_of_the_broker(
     breakable_broker.start()
     send(breakable_broker, topic, b"after")
     assert received(breakable_broker, topic, 2) == [b"before", b"after"]
-    assert breakable_broker.pid != before
+    assert before is None or breakable_broker.pid != before  # a container has no id of ours
 
 
 def test_a_frozen_broker_answers_after_it_woke(breakable_broker: Broker) -> None:
