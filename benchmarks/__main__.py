@@ -1,39 +1,68 @@
-"""Measure; a table for people, and flat JSON at the path in BENCH_JSON."""
+"""Measure; a table for people, and flat JSON at the path in BENCH_JSON.
+
+Exit code 0: every goal is met; 1: one is missed; 2: nothing was measured.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
+from typing import TextIO
 
 from rich.console import Console
 
 from benchmarks import drain, window
-from benchmarks.figures import Figure, table, write
+from benchmarks.figures import Figure, missed, table, write
+from benchmarks.log import NotMeasured
+from local.ladder import NothingAvailable
 
 
-def main() -> int:
-    arguments = _parser().parse_args()
+def main(words: Sequence[str] | None = None) -> int:
+    arguments = _parser().parse_args(words)
     # A pipe has no width; 80 columns would cut the names.
     console = Console(width=None if sys.stdout.isatty() else 100)
-    say = partial(console.print, soft_wrap=True)
+    try:
+        with _results(os.environ.get("BENCH_JSON")) as file:
+            figures = _measure(arguments, partial(console.print, soft_wrap=True))
+            console.print(table(figures))
+            if file:
+                write(figures, file)
+    except (NotMeasured, NothingAvailable) as why:
+        print(why, file=sys.stderr)
+        return 2
+    return 1 if missed(figures) else 0
+
+
+def _measure(arguments: argparse.Namespace, say: Callable[[str], None]) -> list[Figure]:
     benchmarks: dict[str, Callable[[], list[Figure]]] = {
         "drain": lambda: drain.measure(arguments.events, say),
         "window": lambda: window.measure(say),
     }
     chosen = [arguments.only] if arguments.only else list(benchmarks)
-    figures = [figure for name in chosen for figure in benchmarks[name]()]
-    console.print(table(figures))
-    if path := os.environ.get("BENCH_JSON"):
-        write(figures, Path(path))
-    return 0
+    return [figure for name in chosen for figure in benchmarks[name]()]
+
+
+def _results(path: str | None) -> AbstractContextManager[TextIO | None]:
+    """The file for the figures, opened before minutes are spent on them."""
+    if not path:
+        return nullcontext()
+    try:
+        return Path(path).open("w")
+    except OSError as why:
+        raise NotMeasured(f"BENCH_JSON={path} cannot be written: {why.strerror}") from why
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--only", choices=["drain", "window"], help="the one to run")
     parser.add_argument("--events", type=int, default=100_000, help="of the backlog to drain")
     return parser

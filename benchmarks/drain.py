@@ -21,7 +21,6 @@ from local.process import Process
 from local.scratch import ROOT, scratch
 
 REPEATS = 3
-TOPIC = "benchmark.drain"
 _OURS, _BARE = "drain.kafka-python.at-least-once", "drain.kafka-python.bare"
 
 Say = Callable[[str], None]
@@ -44,12 +43,14 @@ class Usage:
 class Drain:
     """One backlog, drained again and again into one topic."""
 
-    def __init__(self, server: Postgres, broker: Broker, backlog: str, events: int) -> None:
+    def __init__(
+        self, server: Postgres, broker: Broker, log: Log, backlog: str, events: int
+    ) -> None:
         self._server = server
         self._broker = broker
+        self._log = log
         self._backlog = backlog
         self._events = events
-        self._log = Log(broker, TOPIC)
         self.usage: list[Usage] = []
         self.bare_cpu_seconds: list[float] = []
 
@@ -91,13 +92,18 @@ class Drain:
 
 def measure(events: int, say: Say) -> list[Figure]:
     """Drain the backlog between bare runs, and compare the medians."""
-    with postgres() as server, kafka() as broker, outbox_database(server) as backlog:
+    with (
+        kafka() as broker,
+        Log.on(broker, "benchmark.drain") as log,
+        postgres() as server,
+        outbox_database(server) as backlog,
+    ):
         say(f"drain: {server!r}, {broker!r}, {events:,} events")
-        record(backlog, TOPIC, events)
-        drain = Drain(server, broker, backlog, events)
+        record(backlog, log.topic, events)
+        drain = Drain(server, broker, log, backlog, events)
         say(f"warm-up: bare {drain.bare().rate:,.0f}/s")
         repeats = [_repeat(drain, say) for _ in range(REPEATS)]
-    return [*_speed(repeats), *_cost(drain, events)]
+    return [*speed(repeats), *cost(drain.usage, drain.bare_cpu_seconds, events)]
 
 
 def _repeat(drain: Drain, say: Say) -> Repeat:
@@ -109,7 +115,7 @@ def _repeat(drain: Drain, say: Say) -> Repeat:
     return repeat
 
 
-def _speed(repeats: Sequence[Repeat]) -> Iterator[Figure]:
+def speed(repeats: Sequence[Repeat]) -> Iterator[Figure]:
     bare = [rate for repeat in repeats for rate in (repeat.before, repeat.after)]
     yield Figure(f"{_OURS}.vs_bare", median_ratio(repeats), Goal(">=", 0.75))
     yield Figure(f"{_OURS}.events_per_s", median(repeat.ours for repeat in repeats))
@@ -117,10 +123,12 @@ def _speed(repeats: Sequence[Repeat]) -> Iterator[Figure]:
     yield Figure(f"{_BARE}.vs_bare", median_control(repeats))
 
 
-def _cost(drain: Drain, events: int) -> Iterator[Figure]:
-    ours = median(used.cpu_seconds for used in drain.usage)
-    bare = median(drain.bare_cpu_seconds)
-    yield Figure(f"{_OURS}.rss_mb", max(used.megabytes for used in drain.usage), Goal("<", 200))
+def cost(
+    usage: Sequence[Usage], bare_cpu_seconds: Sequence[float], events: int
+) -> Iterator[Figure]:
+    ours = median(used.cpu_seconds for used in usage)
+    bare = median(bare_cpu_seconds)
+    yield Figure(f"{_OURS}.rss_mb", max(used.megabytes for used in usage), Goal("<", 200))
     yield Figure(f"{_OURS}.cpu_s_per_100k", ours * 100_000 / events)
     yield Figure(f"{_BARE}.cpu_s_per_100k", bare * 100_000 / events)
 

@@ -6,8 +6,8 @@ import json
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
+from typing import TextIO
 
 from rich.console import JustifyMethod
 from rich.table import Table
@@ -82,7 +82,12 @@ def table(figures: Sequence[Figure]) -> Table:
     return shown
 
 
-def write(figures: Sequence[Figure], path: Path) -> None:
+def write(figures: Sequence[Figure], file: TextIO) -> None:
     """The figures for machines: one flat JSON object of numbers."""
     numbers = {figure.name: round(figure.value, 4) for figure in figures}
-    path.write_text(json.dumps(numbers, indent=2) + "\n")
+    file.write(json.dumps(numbers, indent=2) + "\n")
+
+
+def missed(figures: Sequence[Figure]) -> bool:
+    """Whether one of the goals is missed."""
+    return any(figure.verdict == "missed" for figure in figures)

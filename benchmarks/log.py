@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
+from uuid import uuid4
 
 from kafka import KafkaConsumer, TopicPartition
 
@@ -14,6 +15,7 @@ from local.kafka import Broker
 
 PARTITIONS = 12
 POLL_SECONDS = 0.25
+LOG_APPEND_TIME = 1
 
 
 class Entry(NamedTuple):
@@ -53,17 +55,37 @@ class Arrivals:
         return self.events / self.seconds
 
 
-class DeliveryWrong(Exception):
+class NotMeasured(Exception):
+    """There is no figure, and the message says why."""
+
+
+class DeliveryWrong(NotMeasured):
     """A run that lost, repeated or inverted events has no speed."""
 
 
 class Log:
-    """A new topic whose records carry the time at which the broker appended them."""
+    """A topic whose records carry the time at which the broker appended them."""
 
-    def __init__(self, broker: Broker, topic: str) -> None:
-        self._servers = broker.bootstrap_servers
+    def __init__(self, servers: str, topic: str) -> None:
+        self.topic = topic
+        self._servers = servers
         self._partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+
+    @classmethod
+    @contextmanager
+    def on(cls, broker: Broker, name: str) -> Iterator[Self]:
+        """A new topic for as long as the block runs; NotMeasured where its times would be wrong."""
+        if not broker.durable:
+            raise NotMeasured(
+                f"{broker!r} gives records the time of their producer: install Java 17 and Maven, "
+                "or name a Kafka in KAFKA_BOOTSTRAP_SERVERS"
+            )
+        topic = f"{name}.{uuid4().hex[:8]}"
         broker.create_topic(topic, PARTITIONS, {"message.timestamp.type": "LogAppendTime"})
+        try:
+            yield cls(broker.bootstrap_servers, topic)
+        finally:
+            broker.delete_topic(topic)
 
     def arrivals(self, events: int, run: Callable[[Callable[[], bool]], None]) -> Arrivals:
         """What a run appends; the run gets a question to ask until all of it is there.
@@ -92,9 +114,13 @@ class Log:
             consumer.seek(partition, offset)
         while any(consumer.position(partition) < end[partition] for partition in end):
             for records in consumer.poll(timeout_ms=200).values():
-                for record in records:
-                    sequence = int(dict(record.headers)["ce_sequence"])
-                    yield Entry(record.timestamp, record.key, sequence)
+                yield from map(_entry, records)
+
+
+def _entry(record: Any) -> Entry:
+    if record.timestamp_type != LOG_APPEND_TIME:
+        raise NotMeasured(f"topic {record.topic!r} has not the times at which records came in")
+    return Entry(record.timestamp, record.key, int(dict(record.headers)["ce_sequence"]))
 
 
 def wait_until(

@@ -68,6 +68,11 @@ class Broker(Server):
         with _admin(self.bootstrap_servers) as admin:
             admin.create_topics({name: topic}, wait_for_metadata=True)
 
+    def delete_topic(self, name: str) -> None:
+        """Delete a topic; kafka.errors.UnknownTopicOrPartitionError."""
+        with _admin(self.bootstrap_servers) as admin:
+            admin.delete_topics([name])
+
 
 @contextmanager
 def kafka(

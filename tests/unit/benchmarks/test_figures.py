@@ -1,5 +1,5 @@
 import json
-from pathlib import Path
+from io import StringIO
 
 import pytest
 from rich.console import Console
@@ -14,10 +14,10 @@ FIGURES = [
 ]
 
 
-def test_machines_get_one_flat_object_of_numbers(tmp_path: Path) -> None:
-    path = tmp_path / "bench.json"
-    write(FIGURES, path)
-    assert json.loads(path.read_text()) == {
+def test_machines_get_one_flat_object_of_numbers() -> None:
+    file = StringIO()
+    write(FIGURES, file)
+    assert json.loads(file.getvalue()) == {
         "drain.vs_bare": 0.8123,
         "drain.rss_mb": 250.0,
         "drain.events_per_s": 9300.0,
