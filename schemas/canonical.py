@@ -150,8 +150,7 @@ def _rewrite_child(child: Any, place: Place) -> Any:
 def _takes_extras(node: Node, place: Place) -> bool:
     if node["type"] not in ("model-fields", "typed-dict"):
         return False
-    behavior = node.get("extra_behavior") or place.config.get("extra_fields_behavior")
-    return bool(behavior == "allow")
+    return rules.extra_behavior(node, place) == "allow"
 
 
 def _serialization(node: Node) -> Node | None:

@@ -43,23 +43,42 @@ def check(node: Node, place: Place) -> None:
 
 def _check_field(field: Node, place: Place) -> None:
     """A field may have one name in JSON and another in Python, and may be left out of JSON."""
-    if field.get("serialization_exclude"):
-        if field["schema"]["type"] != "default":
-            place.refuse("is excluded and has no default: no one could read the event; give it one")
-        return
+    never = bool(field.get("serialization_exclude") or field.get("init_only"))
+    if (never or "serialization_exclude_if" in field) and not _may_be_absent(field):
+        place.refuse(
+            f"{'is' if never else 'may be'} excluded and has no default: "
+            "no one could read the event; give it one"
+        )
+    if not never:
+        _check_name(field, place)
+
+
+def _may_be_absent(field: Node) -> bool:
+    return field["schema"]["type"] == "default" or field.get("required") is False
+
+
+def _check_name(field: Node, place: Place) -> None:
     written, read = field.get("serialization_alias", place.member), _names_read(field, place)
     if written not in read:
+        by_alias = f"use alias={written!r}, which is for both"
+        cure = by_alias if _reads_aliases(place) else "drop validate_by_alias=False"
         place.refuse(
             f"is written as {written!r} and read as {' or '.join(read) or 'something inside'}; "
-            f"use alias={written!r}, which is for both"
+            f"{cure}"
         )
 
 
+def _reads_aliases(place: Place) -> bool:
+    return place.config.get("validate_by_alias") is not False
+
+
 def _names_read(field: Node, place: Place) -> list[str]:
-    alias = field.get("validation_alias", place.member)
+    alias = field.get("validation_alias")
+    by_name = [place.member] if alias is None or place.config.get("validate_by_name") else []
+    if alias is None or not _reads_aliases(place):
+        return by_name
     paths = alias if isinstance(alias, list) else [[alias]]
     paths = paths if isinstance(paths[0], list) else [paths]
-    by_name = [place.member] if place.config.get("validate_by_name") else []
     return [path[0] for path in paths if len(path) == 1] + by_name
 
 
@@ -113,9 +132,21 @@ def _is_text(keys: Node) -> bool:
     return True
 
 
-def _check_polymorphic(node: Node, place: Place) -> None:
+def _check_class(node: Node, place: Place) -> None:
     if place.config.get("polymorphic_serialization"):
         place.refuse("is polymorphic, but an event has one shape; use a union of its subclasses")
+    # A validator may stand between a class and its fields: it could remove what was computed.
+    for computed in node["schema"].get("computed_fields", ()):
+        if (extra := extra_behavior(node["schema"], place)) in ("allow", "forbid"):
+            place.of(computed["property_name"]).refuse(
+                f"is computed and written, but extra={extra!r} keeps its class from reading it "
+                "back; use extra='ignore', or leave it out of the event"
+            )
+
+
+def extra_behavior(node: Node, place: Place) -> str | None:
+    """What the fields of a class do with members that are none of them."""
+    return node.get("extra_behavior") or place.config.get("extra_fields_behavior")
 
 
 def _check_json(node: Node, place: Place) -> None:
@@ -142,8 +173,8 @@ _RULES = {
     "frozendict": _check_mapping,
     "ordered-dict": _check_mapping,
     "counter": _check_mapping,
-    "model": _check_polymorphic,
-    "dataclass": _check_polymorphic,
+    "model": _check_class,
+    "dataclass": _check_class,
     "json": _check_json,
     "generator": _check_generator,
     "callable": _check_callable,

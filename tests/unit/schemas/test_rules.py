@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from datetime import date
 from enum import Enum, IntEnum, StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 import pydantic
 import pytest
@@ -20,8 +20,11 @@ from pydantic import (
     PlainSerializer,
     Secret,
     SecretStr,
+    computed_field,
     create_model,
+    model_validator,
 )
+from typing_extensions import TypedDict
 
 from schemas import Event, encode
 from schemas.errors import InvalidContract, UnknownContract
@@ -74,6 +77,40 @@ class Polymorphic(BaseModel, polymorphic_serialization=True):
     pass
 
 
+@dataclass
+class Squared:
+    """Needs what it does not write."""
+
+    side: InitVar[int]
+
+
+class Sparse(TypedDict):
+    note: NotRequired[Annotated[str, Field(exclude_if=lambda note: not note)]]
+
+
+def summing_model(config: ConfigDict) -> type:
+    class Sum(BaseModel):
+        model_config = config
+
+        @computed_field  # type: ignore[prop-decorator]
+        @property
+        def total(self) -> int:
+            return 1
+
+    return Sum
+
+
+def summing_dataclass(config: ConfigDict) -> type:
+    @pydantic.dataclasses.dataclass(config=config)
+    class Sum:
+        @computed_field  # type: ignore[prop-decorator]
+        @property
+        def total(self) -> int:
+            return 1
+
+    return Sum
+
+
 def contract(annotation: Any, **field: Any) -> type[Event]:
     made: type[Event] = create_model(
         "Order",
@@ -102,6 +139,7 @@ def contract(annotation: Any, **field: Any) -> type[Event]:
         (dict[tuple[int, int], int], "Order.field has keys that JSON does not give back"),
         (dict[Number, int], "Order.field has keys that JSON does not give back"),
         (dict[Literal[1], int], "Order.field has keys that JSON does not give back"),
+        (Squared, "Squared.side is excluded and has no default"),
         (list[Polymorphic], "Polymorphic is polymorphic, but an event has one shape; use a union"),
     ],
 )
@@ -140,6 +178,7 @@ def test_a_type_that_can_be_read_back_makes_one(annotation: Any, value: Any, tex
         ({"validation_alias": AliasPath("a", "b")}, "is written as 'field' and read as"),
         ({"validation_alias": AliasChoices("a", AliasPath("b", 0))}, "'field' and read as a;"),
         ({"exclude": True}, "is excluded and has no default: no one could read the event"),
+        ({"exclude_if": bool}, "may be excluded and has no default: no one could read the event"),
     ],
 )
 def test_a_field_is_read_by_the_name_that_it_is_written_by(
@@ -155,6 +194,7 @@ def test_a_field_is_read_by_the_name_that_it_is_written_by(
         {"alias": "id"},
         {"serialization_alias": "b", "validation_alias": AliasChoices("a", "b")},
         {"exclude": True, "default": 1},
+        {"exclude_if": bool, "default": 1},
     ],
 )
 def test_a_field_may_have_another_name_or_stay_at_home(field: dict[str, Any]) -> None:
@@ -169,6 +209,54 @@ def test_a_field_that_may_be_read_by_its_python_name_may_be_written_by_it() -> N
         field: int = Field(validation_alias="id", serialization_alias="field")
 
     assert Named.model_validate_json(encode(Named(field=1))) == Named(field=1)
+
+
+def test_an_alias_that_no_one_reads_is_not_the_name_of_a_field() -> None:
+    class Nested(BaseModel, validate_by_alias=False, validate_by_name=True):
+        field: int = Field(alias="id")
+
+    with pytest.raises(
+        InvalidContract,
+        match=r"Nested\.field is written as 'id' and read as field; drop validate_by_alias=False",
+    ):
+        contract(Nested)
+
+
+def test_a_member_of_a_typed_dict_that_may_be_absent_may_be_excluded() -> None:
+    class Noted(Event, type="test.noted"):
+        field: Sparse
+
+    assert encode(Noted(field={"note": ""})) == b'{"field":{}}'
+    assert Noted.model_validate_json(b'{"field":{}}') == Noted(field={})
+
+
+@pytest.mark.parametrize("extra", ["forbid", "allow"])
+@pytest.mark.parametrize("make", [summing_model, summing_dataclass])
+def test_a_computed_field_needs_a_class_that_passes_over_it(
+    make: Callable[[ConfigDict], Any], extra: Literal["allow", "forbid"]
+) -> None:
+    with pytest.raises(
+        InvalidContract,
+        match=f"Sum.total is computed and written, but extra='{extra}' keeps its class from",
+    ):
+        contract(make(ConfigDict(extra=extra)))
+
+
+def test_a_computed_field_may_be_removed_before_it_is_refused() -> None:
+    class Careful(Event, type="test.careful", extra="forbid"):
+        field: int = 1
+
+        @computed_field  # type: ignore[prop-decorator]
+        @property
+        def twice(self) -> int:
+            return 2 * self.field
+
+        @model_validator(mode="before")
+        @classmethod
+        def drop(cls, given: dict[str, int]) -> dict[str, int]:
+            return {name: value for name, value in given.items() if name != "twice"}
+
+    assert Careful.model_validate_json(encode(Careful(field=3))) == Careful(field=3)
 
 
 def test_a_class_that_is_completed_later_is_checked_when_it_is_used() -> None:
