@@ -107,7 +107,9 @@ def _initialise(initdb: list[str | Path], home: Path, *, fsync: bool) -> None:
     settings = SETTINGS if fsync else SETTINGS | UNSAFE
     own = [f"--pgdata={home / 'data'}", f"--pwfile={secret}"]
     options = [*own, *OPTIONS, *(f"--set={name}={value}" for name, value in settings.items())]
-    done = subprocess.run([*initdb, *options], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [*initdb, *options], env=_environment(), capture_output=True, text=True, timeout=120
+    )
     if done.returncode != 0:
         raise RuntimeError(f"initdb failed with code {done.returncode}:\n{done.stderr}")
 
@@ -116,6 +118,12 @@ def _postgres(postgres: list[str | Path], home: Path, port: int) -> Process:
     return Process(
         [*postgres, "-D", home / "data", "-p", str(port)],
         log=home / "postgres.log",
+        env=_environment(),
         polite=signal.SIGINT,  # does not wait for clients to leave, as SIGTERM would
         orphaned=signal.SIGQUIT,  # the server's own children, in groups of their own, end with it
     )
+
+
+def _environment() -> dict[str, str]:
+    """Ours without PGCLIENTENCODING and the like, which a server takes as its own settings."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PG")}

@@ -10,7 +10,7 @@ from rich.live import Live
 
 from examples.demo.arrivals import Arrivals
 from examples.demo.comparison import Verdict, compare
-from examples.demo.services import Services, services
+from examples.demo.services import Services, own_environment, services
 from examples.demo.traffic import ORDERS, Traffic
 
 STARTUP = 20.0
@@ -25,17 +25,39 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     started = time.monotonic()
     console.print("starting PostgreSQL, Kafka, shop, publisher and replica ...")
-    with services() as running:
+    with own_environment(), services() as running:
         for server in running.servers:
             console.print(f"  {server!r}", highlight=False)
-        verdict = play(running)
+        verdict = watched(running)
     console.print(f"took {time.monotonic() - started:.0f} s")
+    explain(verdict)
+    print(verdict, flush=True)
+    return verdict.exit_code
+
+
+def watched(running: Services) -> Verdict:
+    """Play; unless all is well, show what the processes said last."""
+    verdict = None
+    try:
+        verdict = play(running)
+        return verdict
+    finally:
+        if verdict is None or not verdict.good:
+            for name, process in running.processes.items():
+                print(f"--- the end of the log of {name}:\n{process.tail()}")
+
+
+def explain(verdict: Verdict) -> None:
+    """What the last line means, and what it has no room for."""
     for topic in verdict.different:
         console.print(f"the rows of {topic} differ from those of the shop")
     if verdict.phantoms:
         console.print(f"{verdict.phantoms} delivered events were never recorded")
-    print(verdict, flush=True)
-    return verdict.exit_code
+    console.print(
+        "nothing may be missing or out of order, and the replica must equal the shop; "
+        "duplicates are what the killed publisher sent again",
+        soft_wrap=True,
+    )
 
 
 def play(running: Services) -> Verdict:

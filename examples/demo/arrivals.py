@@ -28,7 +28,7 @@ class Arrivals:
     def table(self, caption: str = "") -> Table:
         table = Table(caption=caption, title="what arrives downstream")
         table.add_column("topic", no_wrap=True)
-        for heading in ("recorded", "delivered", "repeats", "last key", "sequence"):
+        for heading in ("recorded", "delivered", "duplicates", "last key", "sequence"):
             table.add_column(heading, justify="right", no_wrap=True)
         delivered = self._delivered()
         for topic, recorded in self._source.execute(RECORDED):

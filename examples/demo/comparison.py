@@ -26,7 +26,7 @@ DELIVERED = "SELECT event_id::text, topic, key, sequence FROM delivered ORDER BY
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One delivery, repeats included."""
+    """One delivery, duplicates included."""
 
     event_id: str
     topic: str

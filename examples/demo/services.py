@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,19 +16,27 @@ from local.scratch import ROOT, scratch
 
 USER = "clerk"
 PASSWORD = "correct horse battery staple"
+PYTHON = (sys.executable, "-m")
+MANAGE = (sys.executable, "manage.py")
+
+# Settings of these programs, and what libpq adds to each address of a database.
+NOT_INHERITED = ("PUBLISHER_", "DJANGO_", "GUNICORN_", "PG")
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Everything that runs; `work` holds the logs and vanishes at the end."""
+    """Everything that runs; the logs of the processes vanish at the end."""
 
     source_url: str
     replica_url: str
     shop: str
-    publisher: Process
-    replica: Process
+    processes: Mapping[str, Process]
     env: dict[str, str]
     servers: tuple[object, ...]
+
+    @property
+    def publisher(self) -> Process:
+        return self.processes["publisher"]
 
     def load_reference(self) -> None:
         """Load the reference data, with its progress bar on this terminal."""
@@ -36,12 +44,8 @@ class Services:
 
     def check(self) -> None:
         """Raise local.process.DiedEarly when one of ours ended by itself."""
-        for process in (self.publisher, self.replica):
+        for process in self.processes.values():
             process.check()
-
-
-PYTHON = (sys.executable, "-m")
-MANAGE = (sys.executable, "manage.py")
 
 
 @contextmanager
@@ -51,39 +55,44 @@ def services() -> Iterator[Services]:
         work = stack.enter_context(scratch("demo"))
         database = stack.enter_context(postgres(only="wheel", fsync=False))
         broker = stack.enter_context(kafka(only="wheel"))
-        source_url = database.create_database("shop")
-        replica_url = database.create_database("replica")
-        env = environment(source_url, replica_url, broker.bootstrap_servers)
+        urls = database.create_database("shop"), database.create_database("replica")
+        env = environment(*urls, broker.bootstrap_servers)
         prepare(env)
         [port] = free_ports(1)
         bind = f"{LOOPBACK}:{port}"
-        web = [*PYTHON, "gunicorn", "--bind", bind, "--workers=2", f"--worker-tmp-dir={work}"]
-        commands = {
-            "web": [*web, "--no-control-socket", "examples.shop.wsgi"],
-            "publisher": [*PYTHON, "publisher.cli", "run"],
-            "replica": [*PYTHON, "examples.shop.replica"],
+        processes = {
+            name: stack.enter_context(Process(command, log=work / f"{name}.log", env=env, cwd=ROOT))
+            for name, command in commands(bind, work).items()
         }
-        running = {
-            name: stack.enter_context(child(command, work / f"{name}.log", env))
-            for name, command in commands.items()
-        }
-        yield Services(
-            source_url=source_url,
-            replica_url=replica_url,
-            shop=f"http://{bind}",
-            publisher=running["publisher"],
-            replica=running["replica"],
-            env=env,
-            servers=(database, broker),
-        )
+        yield Services(*urls, f"http://{bind}", processes, env, (database, broker))
+
+
+def commands(bind: str, work: Path) -> dict[str, list[str]]:
+    """How each process is started."""
+    web = [*PYTHON, "gunicorn", "--bind", bind, "--workers=2", f"--worker-tmp-dir={work}"]
+    return {
+        "web": [*web, "--no-control-socket", "examples.shop.wsgi"],
+        "publisher": [*PYTHON, "publisher.cli", "run"],
+        "replica": [*PYTHON, "examples.shop.replica"],
+    }
+
+
+@contextmanager
+def own_environment() -> Iterator[None]:
+    """This process, too, is told nothing by the caller that is meant for other servers."""
+    caller = dict(os.environ)
+    for name in filter(lambda name: name.startswith(NOT_INHERITED), caller):
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(caller)
 
 
 def environment(source_url: str, replica_url: str, bootstrap_servers: str) -> dict[str, str]:
     """What the processes are told; nothing of the caller's own settings for them."""
     inherited = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("PUBLISHER_", "DJANGO_", "GUNICORN_"))
+        name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)
     }
     return inherited | {
         "PYTHONPATH": str(ROOT),
@@ -112,7 +121,3 @@ def run(command: list[str], env: dict[str, str]) -> None:
     )
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout}")
-
-
-def child(command: list[str], log: Path, env: dict[str, str]) -> Process:
-    return Process(command, log=log, env=env, cwd=ROOT)

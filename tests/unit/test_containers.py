@@ -1,9 +1,13 @@
 """The container files fit the project and each other, as far as that shows without an engine."""
 
+import json
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -59,6 +63,32 @@ def test_the_publisher_is_not_root_and_tells_its_health() -> None:
     assert "\nUSER app\n" in publisher
     assert re.search(r"HEALTHCHECK .*python.*http://127\.0\.0\.1:9464/healthz", publisher)
     assert environment("publisher")["PUBLISHER_HTTP"].endswith(":9464")
+
+
+class Page(BaseHTTPRequestHandler):
+    status = 200
+
+    def do_GET(self) -> None:
+        self.send_response(self.status if self.path == "/healthz" else 404)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.mark.parametrize(("status", "well"), [(200, True), (503, False)])
+def test_the_health_of_the_publisher_is_asked_past_a_proxy(
+    status: int, well: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Page, "status", status)
+    found = re.search(r"HEALTHCHECK .*?CMD (\[.*\])", stages()["publisher"])
+    assert found
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        _, *words = json.loads(found[1].replace(":9464", f":{server.server_port}"))
+        env = {"http_proxy": "http://127.0.0.1:1"}
+        done = subprocess.run([sys.executable, *words], env=env, stderr=subprocess.PIPE, text=True)
+        server.shutdown()
+    assert (done.returncode == 0) is well, done.stderr
 
 
 @pytest.mark.parametrize("stage", ["publisher", "web", "consumer"])

@@ -99,6 +99,15 @@ def test_writes_are_safe_unless_a_test_says_otherwise() -> None:
         assert setting(unsafe.url, "fsync") == "off"
 
 
+def test_settings_for_the_clients_of_other_servers_are_not_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    with postgres(only="wheel", fsync=False) as server:
+        monkeypatch.delenv("PGCLIENTENCODING")
+        assert setting(server.url, "client_encoding") == "UTF8"
+
+
 def test_prepared_transactions_are_possible(postgres_server: Postgres) -> None:
     assert int(setting(postgres_server.url, "max_prepared_transactions")) > 0
 
