@@ -15,6 +15,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from reprlib import Repr
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic_core import to_json
@@ -137,7 +138,19 @@ def _silent(value: object) -> str | None:
 def _sentence(event: BaseModel, fault: Fault) -> str:
     path, value, why = fault
     path = path if len(path) <= _LONG else f"{path[:_LONG]}..."
-    return f"{title(event)} cannot be encoded: {path} is {_short.repr(value)}: {why}"
+    return f"{title(event)} cannot be encoded: {path} is {shown(value)}: {why}"
+
+
+def shown(value: object) -> str:
+    """A value for a message: short, and of a model only its name, as the rest of it is right."""
+    return _short.repr(value)
+
+
+class _Short(Repr):
+    def repr1(self, x: Any, level: int) -> str:
+        if isinstance(x, BaseModel) or (is_dataclass(x) and not isinstance(x, type)):
+            return f"{type(x).__name__}(...)"
+        return super().repr1(x, level)
 
 
 def title(event: BaseModel) -> str:
@@ -160,5 +173,5 @@ _WRAPPING = re.compile(
     r"\A(Error serializing to JSON: |Pydantic serializer warnings:\s+|\w+Error: "
     r"|PydanticSerializationUnexpectedValue\(|Error calling function `\w+`: )+"
 )
-_short = Repr()
+_short = _Short()
 _short.maxother = _short.maxstring = _LONG

@@ -25,7 +25,7 @@ def encode(event: BaseModel) -> bytes:
     try:
         text = serializer.to_json(event, by_alias=True, warnings="error")
     except Exception as exc:
-        raise Unencodable(culprit.of_failure(event, exc)) from exc
+        raise Unencodable(culprit.of_failure(event, exc)) from None  # pydantic's quotes values
     for mark in culprit.MARKS:
         if mark in text and (found := culprit.of_mark(event, text)):
             raise Unencodable(found)
@@ -46,7 +46,7 @@ def key_of(event: Event) -> bytes:
     try:
         return key_text(event.__key_value__(contract.key)).encode()
     except SchemaError as exc:
-        raise type(exc)(f"{culprit.title(event)}: {contract.key}: {exc}") from exc
+        raise type(exc)(f"{culprit.title(event)}: {contract.key}: {exc}") from None
 
 
 def key_text(value: object) -> str:
@@ -60,7 +60,7 @@ def key_text(value: object) -> str:
     if not text:
         raise MissingKey(f"a key cannot be {value!r}; set the field that is the key")
     if not text.isascii() and (reason := culprit.reason(text)):
-        raise Unencodable(f"a key cannot be {text!r}: {reason}")
+        raise _no_key(text, reason)
     return text
 
 
@@ -89,7 +89,11 @@ def _json_text(value: object) -> str:
     try:
         text = to_jsonable_python(canonical.plain(value))
     except ValueError as exc:
-        raise Unencodable(f"a key cannot be {value!r}: {exc}") from exc
+        raise _no_key(value, exc) from None
     if isinstance(text, list | dict):
-        raise Unencodable(f"a key cannot be {value!r}: it is not one value; choose a part of it")
+        raise _no_key(value, "it is not one value; choose a part of it")
     return text if isinstance(text, str) else json.dumps(text)
+
+
+def _no_key(value: object, reason: object) -> Unencodable:
+    return Unencodable(f"a key cannot be {culprit.shown(value)}: {reason}")

@@ -160,14 +160,16 @@ class Envelope:
             raise Undecodable(
                 f"{self} does not fit {contract.__qualname__} (version {self.version}): "
                 f"{_first(exc)}; both sides must declare the same fields, or another version"
-            ) from exc
+            ) from None  # pydantic's error quotes the payload
 
     def json(self) -> object:
         """Decode the value without its contract; `Undecodable` if it is not JSON."""
         try:
             parsed: object = json.loads(self._content())
         except ValueError as exc:
-            raise Undecodable(f"{self} is not JSON: {exc}; what else writes to its topic?") from exc
+            raise Undecodable(
+                f"{self} is not JSON: {exc}; what else writes to its topic?"
+            ) from None
         return parsed
 
     def _content(self) -> bytes:

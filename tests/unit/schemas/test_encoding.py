@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
@@ -357,6 +358,23 @@ def test_a_value_that_contains_itself_is_refused() -> None:
 
     assert "contains itself, or is nested too deeply" in refusal(Any, itself)
     assert len(refusal(Any, itself)) < 400
+
+
+def test_a_traceback_shows_no_more_of_an_event_than_the_value_that_is_wrong() -> None:
+    class Card(BaseModel):
+        number: str
+        months: int
+
+    class Charged(Event):
+        card: Card | int
+        cards: list[Card | int] = []
+
+    text: Any = "12"
+    card = Card.model_construct(number="4111", months=text)
+    for event in (Charged(card=1, cards=[card]), Charged.model_construct(card=card)):
+        with pytest.raises(Unencodable, match=r" is Card\(...\): ") as caught:
+            encode(event)
+        assert "4111" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_what_a_serializer_raises_or_returns_wrongly_is_refused_with_its_field() -> None:

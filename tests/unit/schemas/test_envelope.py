@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -211,8 +212,17 @@ def test_a_value_that_does_not_fit_its_contract_is_refused(value: bytes, why: st
 
 def test_a_value_that_is_not_json_is_refused() -> None:
     for value in (b"not json", b"\xff", b""):
-        with pytest.raises(Undecodable, match="from /shop is not JSON"):
+        with pytest.raises(Undecodable, match="from /shop is not JSON") as caught:
             read(GOLDEN, value).json()
+        assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("value", [b'{"card":"4111"}', b'{"card":"4111"'])
+def test_a_traceback_shows_nothing_of_the_payload(value: bytes) -> None:
+    with pytest.raises(Undecodable) as caught:
+        read(GOLDEN, value).event()
+
+    assert "4111" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_tombstone_has_no_event() -> None:

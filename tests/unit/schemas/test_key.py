@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from schemas import Event, key_of
 from schemas.encoding import key_text
@@ -23,6 +24,10 @@ class Colour(Enum):
 
 class Level(IntEnum):
     LOW = 1
+
+
+class Card(BaseModel):
+    number: str
 
 
 class Paid(Event, type="test.paid", key="order_id"):
@@ -71,6 +76,15 @@ def test_an_empty_key_is_refused(nothing: str | None) -> None:
         MissingKey, match=r"Paid \(test.paid version 1\): order_id: a key cannot be .*; set the"
     ):
         key_of(Paid(order_id=nothing))
+
+
+def test_an_error_of_a_key_is_one_error_and_shows_nothing_of_a_model() -> None:
+    class Charged(Event, type="test.charged", key="card"):
+        card: Card
+
+    with pytest.raises(Unencodable, match=r"a key cannot be Card\(...\): it is not one") as caught:
+        key_of(Charged(card=Card(number="4111")))
+    assert caught.value.__cause__ is None
 
 
 def test_an_event_without_a_key_says_where_to_add_one() -> None:
