@@ -43,4 +43,7 @@ class Change(Event, Generic[T]):
 
     def __key_value__(self, key: str) -> object:
         state = self.state
-        return state[key] if isinstance(state, Mapping) else getattr(state, key)
+        try:
+            return state[key] if isinstance(state, Mapping) else getattr(state, key)
+        except (KeyError, AttributeError):
+            raise MissingKey("the state of the change has no such field; give it one") from None

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from schemas import canonical, registry
 from schemas.contract import Contract
-from schemas.errors import InvalidContract
+from schemas.errors import InvalidContract, MissingKey
 
 
 class _NoContract:
@@ -105,7 +105,12 @@ class Event(BaseModel):
 
     def __key_value__(self, key: str) -> object:
         """Value of the field that `key` names."""
-        return getattr(self, key)
+        try:
+            return getattr(self, key)
+        except AttributeError:
+            raise MissingKey(
+                "the event has no such field; build it through its class, which validates"
+            ) from None
 
 
 _KEYWORDS = ("type", "version", "topic", "key")

@@ -19,6 +19,10 @@ class OrderChange(Change[OrderState], type="test.order", topic="test.orders", ke
     pass
 
 
+class Loose(Change[dict[str, Any]], type="test.loose", key="id"):
+    pass
+
+
 def test_a_change_of_a_model_is_a_contract_whose_key_is_a_field_of_the_state() -> None:
     change = OrderChange(op="update", after=OrderState(id=7), changed=("note",))
 
@@ -60,10 +64,20 @@ def test_the_key_of_a_change_must_be_a_field_of_its_state() -> None:
 
 
 def test_a_state_may_be_a_mapping() -> None:
-    class Loose(Change[dict[str, Any]], type="test.loose", key="id"):
-        pass
-
     assert key_of(Loose(op="read", after={"id": "a"})) == b"a"
+
+
+def test_a_state_without_the_key_is_named() -> None:
+    nothing: dict[str, Any] = {}
+
+    for change in (
+        Loose(op="read", after={"name": "a"}),
+        OrderChange(op="read", after=OrderState.model_construct(**nothing)),
+    ):
+        with pytest.raises(
+            MissingKey, match=r"test.* version 1\): id: the state of the change has no such field;"
+        ):
+            key_of(change)
 
 
 def test_a_change_can_be_made_at_run_time() -> None:

@@ -67,9 +67,9 @@ def test_a_version_topic_or_key_needs_a_type(keyword: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", "Shop.order", "shop order", ".order", "shop.", "shop..order", "1shop", "shop:order"],
+    ["", "Shop.order", "shop order", ".order", "shop.", "shop..order", "1shop", "a\n", 5, ["a"]],
 )
-def test_a_type_is_lower_case_words_joined_by_dots(name: str) -> None:
+def test_a_type_is_lower_case_words_joined_by_dots(name: Any) -> None:
     with pytest.raises(InvalidContract, match=r"is not a type name; join lower case words"):
         declare(type=name)
 
@@ -85,8 +85,8 @@ def test_a_version_counts_from_one(version: Any) -> None:
         declare(type="test.version", version=version)
 
 
-@pytest.mark.parametrize("topic", ["", ".", "..", "a b", "a/b", "ä", "a" * 250])
-def test_a_topic_is_a_name_that_kafka_accepts(topic: str) -> None:
+@pytest.mark.parametrize("topic", ["", ".", "..", "a b", "a/b", "ä", "a\n", "a" * 250, 5, b"a"])
+def test_a_topic_is_a_name_that_kafka_accepts(topic: Any) -> None:
     with pytest.raises(InvalidContract, match=r"topic=.* is not a name that Kafka accepts"):
         declare(type="test.topic", topic=topic)
 
@@ -96,6 +96,8 @@ def test_a_key_names_a_field() -> None:
         declare(type="test.key", key="order")
     with pytest.raises(InvalidContract, match="it has none yet"):
         new_class("Empty", (Event,), {"type": "test.empty", "key": "id"})
+    with pytest.raises(InvalidContract, match=r"test\.key: key=5 is not a name; name a field"):
+        declare(type="test.key", key=5)
 
 
 def test_a_class_that_is_no_contract_is_not_registered() -> None:

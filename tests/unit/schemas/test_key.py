@@ -78,6 +78,15 @@ def test_an_empty_key_is_refused(nothing: str | None) -> None:
         key_of(Paid(order_id=nothing))
 
 
+def test_an_event_that_was_not_built_through_its_class_may_lack_its_key() -> None:
+    nothing: dict[str, Any] = {}
+
+    with pytest.raises(
+        MissingKey, match=r"Paid \(test.paid version 1\): order_id: the event has no such field"
+    ):
+        key_of(Paid.model_construct(**nothing))
+
+
 def test_an_error_of_a_key_is_one_error_and_shows_nothing_of_a_model() -> None:
     class Charged(Event, type="test.charged", key="card"):
         card: Card
