@@ -12,10 +12,10 @@ from django.conf import settings
 from django.core.signals import setting_changed
 
 from outbox.errors import InvalidSetting
+from schemas.contract import TOPIC_NAME
 
 Kind = Literal["state", "events"]
 
-TOPIC_NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
 URI_REFERENCE = re.compile(r"[^\s\x00-\x1f<>\"{}|\\^`]+")
 
 
