@@ -3,7 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export PIP_CACHE_DIR ?= $(CURDIR)/.cache/pip
-export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+# Relative, since pip takes a space in a path for the end of it; the second is what newer pips build with.
+export PIP_CONSTRAINT := constraints.txt
+export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
@@ -28,10 +30,10 @@ demo: $(VENV)/.demo ## Run the main job end to end: shop, publisher, Kafka, down
 test: $(VENV)/.dev ## Run the whole suite against PostgreSQL and a real Kafka
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-extras: $(VENV)/.dev ## Install each extra alone in a clean environment and import its package
+test-extras: $(VENV)/.dev ## Install each extra alone in a clean environment and import what it is for
 	$(BIN)/python -m local.extras
 
-lint: $(VENV)/.dev ## Check style, floors between packages and the lock of the public names
+lint: $(VENV)/.dev ## Check style, format and which package may import which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache

@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -16,6 +16,8 @@ from local.scratch import CACHE, locked, scratch
 
 VERSION = "4.1.0"
 OLDEST_JAVA = 17
+JAVA_SECONDS = 30
+MAVEN_SECONDS = 600
 
 POM = f"""\
 <project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -104,35 +106,40 @@ def nodes(count: int) -> Iterator[Mapping[str, Process]]:
 
 def _java_version(java: str) -> int:
     command = [java, "-XX:-UsePerfData", "-version"]
-    said = subprocess.run(command, capture_output=True, text=True, timeout=30).stderr
-    found = re.search(r'version "(\d+)', said)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=JAVA_SECONDS)
+    except (OSError, subprocess.TimeoutExpired) as why:
+        raise Unavailable(f"{java} does not tell its version: {why}") from why
+    found = re.search(r'version "(\d+)', done.stderr)
     return int(found[1]) if found else 0
 
 
 def _fetch(folder: Path) -> None:
-    maven = shutil.which("mvn")
-    if maven is None:
-        raise Unavailable("Maven (mvn) is not on the path to fetch Apache Kafka")
     with scratch("maven") as work:
         (work / "pom.xml").write_text(POM)
-        command = [maven, "--quiet", "--batch-mode", "--strict-checksums", COPY]
         options = [
             "-DincludeScope=runtime",
             f"-DoutputDirectory={work / 'jars'}",
             f"-Dmaven.repo.local={CACHE / 'maven'}",
         ]
-        _run([*command, *options], work)
+        maven([COPY, *options], work)
         (work / "jars").rename(folder)
 
 
-def _run(command: list[str], work: Path) -> None:
-    env = {**os.environ, "MAVEN_OPTS": " ".join(_tidy(work))}
+def maven(words: Sequence[str], work: Path) -> None:
+    """Let Maven do what the pom.xml in `work` is for; raises Unavailable."""
+    program = shutil.which("mvn")
+    if program is None:
+        raise Unavailable("Maven (mvn) is not on the path to fetch Apache Kafka")
+    command = [program, "--quiet", "--batch-mode", "--strict-checksums", *words]
+    here = Path()  # Maven's script takes a space in a path for the end of it
+    env = {**os.environ, "MAVEN_OPTS": " ".join(_tidy(here))}
     try:
         done = subprocess.run(
-            command, cwd=work, env=env, capture_output=True, text=True, timeout=600
+            command, cwd=work, env=env, capture_output=True, text=True, timeout=MAVEN_SECONDS
         )
     except subprocess.TimeoutExpired as late:
-        raise Unavailable("Maven did not fetch Apache Kafka within 10 minutes") from late
+        raise Unavailable(f"Maven did not fetch Apache Kafka within {MAVEN_SECONDS} s") from late
     if done.returncode != 0:
         said = (done.stdout + done.stderr).strip().splitlines()
         raise Unavailable(f"Maven could not fetch Apache Kafka: {' '.join(said[:3])}")

@@ -8,11 +8,18 @@ from pathlib import Path
 
 from local.scratch import ROOT, scratch
 
+# What is imported with each. The missing one, "dev", is in the environment that runs this.
 EXTRAS: Mapping[str, Sequence[str]] = {
     "": ("schemas",),
     "django": ("schemas", "outbox"),
     "publisher": ("schemas", "publisher", "publisher.cli"),
+    "demo": ("examples.demo.__main__", "django", "gunicorn.app.wsgiapp", "pycountry"),
+    "test": ("pytest", "pytest_django", "pytest_timeout", "testcontainers", "tests.conftest"),
 }
+
+# The checkout comes last, so that what the wheel holds is taken from the wheel.
+IMPORT = "import sys; sys.path.append({root!r}); import {names}"
+COLLECT = ("-m", "pytest", "--collect-only", "--quiet", "-p", "no:cacheprovider")
 
 
 class Failed(Exception):
@@ -32,7 +39,7 @@ def main() -> int:
 
 def build(work: Path) -> Path:
     """The wheel of this checkout; Failed when it cannot be built."""
-    run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", work, ROOT], work)
+    pip(sys.executable, "wheel", "--no-deps", "-w", work, ROOT)
     [wheel] = work.glob("*.whl")
     return wheel
 
@@ -52,9 +59,15 @@ def environment(wheel: Path, extra: str, folder: Path) -> None:
     """Install one extra where nothing else is, and import what it promises, or raise Failed."""
     venv.create(folder, with_pip=True)
     python = folder / "bin" / "python"
-    wanted = f"{wheel}[{extra}]" if extra else str(wheel)
-    run([python, "-m", "pip", "install", "--quiet", wanted], folder)
-    run([python, "-I", "-c", f"import {', '.join(EXTRAS[extra])}"], folder)
+    pip(python, "install", f"{wheel}[{extra}]" if extra else wheel)
+    run([python, "-I", "-c", IMPORT.format(root=str(ROOT), names=", ".join(EXTRAS[extra]))], folder)
+    if extra == "test":
+        run([python, *COLLECT], ROOT)
+
+
+def pip(python: str | Path, command: str, *words: str | Path) -> None:
+    """Let pip do something in the checkout, where it looks for the versions to install."""
+    run([python, "-m", "pip", command, "--quiet", "-c", "constraints.txt", *words], ROOT)
 
 
 def run(command: Sequence[str | Path], cwd: Path) -> None:
