@@ -5,21 +5,43 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, PydanticSchemaGenerationError
+from pydantic_core import CoreSchema
 
-from schemas import canonical, registry
+from schemas import canonical, registry, rules
 from schemas.contract import Contract
 from schemas.errors import InvalidContract, MissingKey
+
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)
 
 
 class _NoContract:
     """Hides the contract of a parent from its abstract subclasses."""
 
     def __get__(self, instance: object, owner: type) -> Contract:
-        raise AttributeError(f"{owner.__qualname__} is an abstract base, it has no contract")
+        raise AttributeError  # pydantic would replace its message; see _explain
 
 
-class Event(BaseModel):
+def _explain(cls: type, name: str) -> None:
+    if name == "__contract__":
+        raise AttributeError(
+            f"{cls.__qualname__} has no contract, as its class line has no type; use a class with "
+            'one, such as type="shop.order.placed"'
+        )
+
+
+class _EventType(ModelMetaclass):
+    if not TYPE_CHECKING:  # else type checkers would accept any name
+
+        def __getattr__(self, name: str) -> Any:
+            _explain(self, name)
+            return super().__getattr__(name)
+
+
+class Event(BaseModel, metaclass=_EventType):
     """Base class of events, immutable; the class line is the contract.
 
         class OrderPlaced(
@@ -47,6 +69,10 @@ class Event(BaseModel):
     else:
         __contract__ = _NoContract()
 
+        def __getattr__(self, name: str) -> Any:
+            _explain(type(self), name)
+            return super().__getattr__(name)
+
     def __init_subclass__(
         cls,
         *,
@@ -64,6 +90,15 @@ class Event(BaseModel):
                 f"{cls.__qualname__}: {', '.join(config)} is not known on a class line; "
                 f"use {', '.join(_KEYWORDS)} or a setting of pydantic"
             ) from exc
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: type[BaseModel], handler: GetCoreSchemaHandler, /
+    ) -> CoreSchema:
+        try:
+            return handler(source)
+        except PydanticSchemaGenerationError as exc:
+            raise rules.unknown_type(cls, exc) from None
 
     @classmethod
     def __pydantic_init_subclass__(cls, **keywords: Any) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, NoReturn
+
+from pydantic import BaseModel, PydanticSchemaGenerationError
 
 from schemas.errors import InvalidContract
 
@@ -161,6 +164,21 @@ def _check_callable(node: Node, place: Place) -> None:
     place.refuse("is a callable, which JSON does not have; leave it out of the event")
 
 
+def unknown_type(cls: type[BaseModel], error: PydanticSchemaGenerationError) -> InvalidContract:
+    """What pydantic's `error` says about a class with a field of a type that it does not know."""
+    found = _UNKNOWN_TYPE.search(str(error))
+    if found is None:
+        return InvalidContract(f"{cls.__qualname__}: {error}")
+    fields = cls.__pydantic_fields__.items()
+    member = next((f".{name}" for name, field in fields if found[1] in repr(field.annotation)), "")
+    kind = found[1].rpartition(".")[2]
+    return InvalidContract(
+        f"{cls.__qualname__}{member} holds {kind}, which JSON has no form for; send its key, such "
+        f"as {kind.lower()}_id: int, or a pydantic model of its fields"
+    )
+
+
+_UNKNOWN_TYPE = re.compile(r"schema for (?:<class ')?(.+?)(?:'>)?\. Set ")
 _NO_KEYS = {"nullable", "none", "tuple", "named-tuple", "list", "typed-dict", "model", "dataclass"}
 _RULES = {
     "model-field": _check_field,

@@ -48,6 +48,26 @@ def test_a_class_line_without_a_type_makes_an_abstract_base() -> None:
     assert not hasattr(Base(order_id=1), "__contract__")
 
 
+def test_an_abstract_base_says_that_it_has_no_contract() -> None:
+    class Base(Event):
+        pass
+
+    for abstract in (Base, Base()):
+        with pytest.raises(AttributeError, match=r"Base has no contract, as .*; use a class with"):
+            _ = abstract.__contract__
+
+
+def test_what_else_an_event_lacks_is_named_as_pydantic_does() -> None:
+    class Open(Event, extra="allow"):
+        pass
+
+    unknown: dict[str, Any] = {"more": 1}
+    assert Open(**unknown).more == 1  # type: ignore[attr-defined]
+    for lacking in (Open, Open()):
+        with pytest.raises(AttributeError, match="missing"):
+            _ = lacking.missing  # type: ignore[union-attr]
+
+
 def test_a_subclass_of_a_contract_does_not_inherit_it() -> None:
     class Parent(Event, type="test.parent"):
         pass

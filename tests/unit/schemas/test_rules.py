@@ -26,7 +26,7 @@ from pydantic import (
 )
 from typing_extensions import TypedDict
 
-from schemas import Event, encode
+from schemas import Change, Event, encode
 from schemas.errors import InvalidContract, UnknownContract
 from schemas.registry import lookup
 
@@ -71,6 +71,10 @@ class IntNumber(IntEnum):
 
 class Word(StrEnum):
     YES = "yes"
+
+
+class Post:
+    """A row, as of a model of Django."""
 
 
 class Polymorphic(BaseModel, polymorphic_serialization=True):
@@ -257,6 +261,39 @@ def test_a_computed_field_may_be_removed_before_it_is_refused() -> None:
             return {name: value for name, value in given.items() if name != "twice"}
 
     assert Careful.model_validate_json(encode(Careful(field=3))) == Careful(field=3)
+
+
+@pytest.mark.parametrize("annotation", [Post, list[Post] | None, dict[str, Post]])
+def test_a_row_is_sent_by_its_key(annotation: Any) -> None:
+    with pytest.raises(
+        InvalidContract,
+        match=r"^Order.field holds Post, which JSON .*; send its key, such as post_id: int, or a",
+    ):
+        contract(annotation)
+
+
+def test_a_change_holds_no_row() -> None:
+    with pytest.raises(InvalidContract, match=r"^Change\[Post\].before holds Post, which JSON"):
+        _ = Change[Post]
+
+
+def test_a_row_deep_in_a_field_is_named_when_its_class_is_completed() -> None:
+    class Late(Event, type="test.late-row"):
+        line: Line
+
+    @dataclass
+    class Line:
+        post: Post
+
+    with pytest.raises(InvalidContract, match="Late holds Post, which JSON has no form for"):
+        Late.model_rebuild(_types_namespace={"Line": Line})
+
+
+def test_what_else_pydantic_makes_no_schema_of_is_told_in_its_words() -> None:
+    with pytest.raises(InvalidContract, match=r"Odd: The type annotation for `__pydantic_extra__`"):
+
+        class Odd(Event, extra="allow"):
+            __pydantic_extra__: list[int]  # type: ignore[assignment]
 
 
 def test_a_class_that_is_completed_later_is_checked_when_it_is_used() -> None:
