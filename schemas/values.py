@@ -5,13 +5,14 @@ A value that has no canonical form raises `ValueError`, whose text is the reason
 
 from __future__ import annotations
 
-import json
 import math
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+
+from pydantic_core import to_json
 
 
 def utc(value: Any) -> datetime:
@@ -66,12 +67,13 @@ def is_finite(value: float | complex | Decimal) -> bool:
 
 
 def ordered(value: Any, handler: Callable[[Any], list[Any]]) -> list[Any]:
-    """The members of a set by their JSON text: a set's own order differs between processes."""
+    """The members of a set in the order of the bytes that they are written as."""
     return sort(handler(value))
 
 
 def sort(members: list[Any]) -> list[Any]:
-    return sorted(members, key=json.dumps)
+    """A set's own order differs between processes."""
+    return sorted(members, key=to_json)
 
 
 def unique(value: Any, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
