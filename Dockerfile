@@ -25,7 +25,7 @@ USER app
 ENV PUBLISHER_HTTP=0.0.0.0:9464
 EXPOSE 9464
 HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=3 \
-    CMD ["python", "-c", "from urllib.request import *; build_opener(ProxyHandler({})).open('http://127.0.0.1:9464/healthz', timeout=2)"]
+    CMD ["python", "-c", "import os; from urllib.request import *; build_opener(ProxyHandler({})).open('http://' + os.environ['PUBLISHER_HTTP'] + '/healthz', timeout=2)"]
 ENTRYPOINT ["outbox-publisher"]
 CMD ["run"]
 

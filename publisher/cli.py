@@ -18,7 +18,7 @@ from publisher.adapters import kafka_python, postgres
 from publisher.config import Config, load
 from publisher.errors import ConfigurationInvalid, PublisherError
 from publisher.health import Health
-from publisher.http import Pages
+from publisher.http import Sidecar
 from publisher.moment import moment_option
 from publisher.ports import Backlog, Limits
 from publisher.relay import Relay
@@ -81,12 +81,12 @@ def run(config: Config, http: str | None) -> None:
     configure_logs(style=config.log_format, level=config.log_level)
     stop, health = Stop(), Health()
     stop.on_signals()
-    pages = Pages(http or config.http, health, config.name)
-    log.info("started", name=config.name, http=pages.address, version=schemas.__version__)
+    sidecar = Sidecar(http or config.http, health, config.name)
+    log.info("started", name=config.name, http=sidecar.address, version=schemas.__version__)
     try:
         build_relay(config, health).run(stop)
     finally:
-        pages.close()
+        sidecar.close()
     log.info("stopped", name=config.name, acknowledged=health.acknowledged)
 
 

@@ -19,10 +19,10 @@ class Health:
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self._clock = clock
         self._turned = self._position_known = self._measured = clock()
-        self._backlog = Backlog(0, 0.0)
+        self._backlog: Backlog | None = None
         self._waits_for: str | None = "the first connection"
         self.acknowledged = 0
-        self.retries = 0
+        self.waits = 0
 
     def turned(self) -> None:
         """The loop is alive."""
@@ -31,7 +31,7 @@ class Health:
     def waits_for(self, reason: str) -> bool:
         """Nothing can be published for this reason. True where the reason is news."""
         news, self._waits_for = reason != self._waits_for, reason
-        self.retries += 1
+        self.waits += 1
         return news
 
     def goes_on(self) -> bool:
@@ -43,6 +43,10 @@ class Health:
         """The backlog was read from the database just now."""
         self._backlog, self._measured = backlog, self._clock()
 
+    def out_of_sight(self) -> None:
+        """The database cannot be asked: what was measured tells nothing any more."""
+        self._backlog = None
+
     def position_known(self) -> None:
         """The stored position tells the truth just now."""
         self._position_known = self._clock()
@@ -52,17 +56,26 @@ class Health:
         return self._clock() - self._turned < STALL
 
     @property
+    def ready(self) -> bool:
+        return self.reason is None
+
+    @property
     def reason(self) -> str | None:
         """What the publisher waits for; None while it is ready."""
+        if self._waits_for is None and not self.alive:
+            return f"the loop itself, which has not turned for {STALL:.0f} s: restart the process"
         return self._waits_for
 
     @property
-    def lag_rows(self) -> int:
-        return self._backlog.rows
+    def lag_rows(self) -> int | None:
+        """Rows not published; None while the database cannot be asked."""
+        return None if self._backlog is None else self._backlog.rows
 
     @property
-    def lag_seconds(self) -> float:
+    def lag_seconds(self) -> float | None:
         """The age of the oldest row that is not published; grows between measurements."""
+        if self._backlog is None:
+            return None
         if not self._backlog.rows:
             return 0.0
         return self._backlog.seconds + self._clock() - self._measured

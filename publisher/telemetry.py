@@ -22,21 +22,32 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         health = self._health
         yield self._gauge(
-            "lag_seconds", "Age of the oldest row that is not published.", health.lag_seconds
+            "lag_seconds",
+            "Age of the oldest row that is not published; absent while it is unknown.",
+            health.lag_seconds,
         )
-        yield self._gauge("lag_rows", "Rows not published, counted up to 100000.", health.lag_rows)
+        yield self._gauge(
+            "lag_rows",
+            "Rows not published, counted up to 100000; absent while it is unknown.",
+            health.lag_rows,
+        )
         yield self._gauge(
             "position_age_seconds",
             "Time since the stored position was known to tell the truth.",
             health.position_age,
         )
-        yield self._gauge("ready", "1 while nothing stands in the way.", not health.reason)
-        yield self._counter("acknowledged", "Records that Kafka acknowledged.", health.acknowledged)
-        yield self._counter("retries", "Tries that had to be repeated.", health.retries)
+        yield self._gauge("ready", "1 while nothing stands in the way.", health.ready)
+        yield self._counter(
+            "records_acknowledged", "Records that Kafka acknowledged.", health.acknowledged
+        )
+        yield self._counter(
+            "waits", "Turns that ended in a wait for something that was missing.", health.waits
+        )
 
-    def _gauge(self, what: str, text: str, value: float) -> Metric:
+    def _gauge(self, what: str, text: str, value: float | None) -> Metric:
         family = GaugeMetricFamily(f"outbox_publisher_{what}", text, labels=["name"])
-        family.add_metric([self._name], float(value))
+        if value is not None:
+            family.add_metric([self._name], float(value))
         return family
 
     def _counter(self, what: str, text: str, value: int) -> Metric:
@@ -45,35 +56,49 @@ class Metrics(Collector):
         return family
 
 
+_SHARED: list[structlog.typing.Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+
+
 def configure_logs(*, style: str, level: str) -> None:
-    """Write structured lines to standard error, those of the Kafka client from WARNING on."""
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
+    """Write structured lines to standard error.
+
+    The Kafka client, which repeats itself for as long as an outage lasts, speaks at level `debug`
+    only: its last error is part of what the publisher waits for.
+    """
+    handler = logging.StreamHandler()
+    handler.setFormatter(_formatter(style))
+    if level != "debug":
+        handler.addFilter(_not_from_kafka)
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.getLogger("publisher").setLevel(level.upper())
+    structlog.configure(
+        processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+def _formatter(style: str) -> logging.Formatter:
     renderer = (
         structlog.processors.JSONRenderer()
         if style == "json"
         else structlog.dev.ConsoleRenderer(colors=False)
     )
-    handler = logging.StreamHandler()
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                renderer,
-            ],
-        )
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=_SHARED,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
     )
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    logging.getLogger("publisher").setLevel(level.upper())
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
-    )
+
+
+def _not_from_kafka(record: logging.LogRecord) -> bool:
+    return record.name != "kafka" and not record.name.startswith("kafka.")
