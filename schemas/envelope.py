@@ -19,10 +19,13 @@ from schemas.event import Event
 from schemas.registry import lookup
 
 Header = tuple[str, bytes]
+Headers = Iterable[tuple[str, bytes | None]] | Mapping[str, bytes | None] | None
 
 _REQUIRED = ("ce_id", "ce_source", "ce_type", "ce_specversion", "ce_time")
 _ATTRIBUTES = frozenset({*_REQUIRED, "ce_subject", "ce_dataschema", "ce_sequence"})
 _TRACING = ("traceparent", "tracestate")  # they travel bare, as every tracing library expects
+_CONTENT_TYPE = "ce_datacontenttype"  # in binary mode it is the header content-type
+_EXTENSION = re.compile(r"[a-z0-9]+")
 _DIGITS = re.compile(r"[0-9]{1,20}")
 
 
@@ -60,19 +63,32 @@ def binary_headers(
     """All headers of a record: `constant` and what this event alone has, ready to send.
 
     `time` is RFC 3339 in UTC, `sequence` the id of the outbox row, `extensions` a JSON object of
-    strings whose names are CloudEvents attributes, or `traceparent` and `tracestate`.
+    strings. `InvalidEnvelope` names an extension that cannot be a header.
     """
     headers = [("ce_id", id), ("ce_time", time), *constant]
     if sequence is not None:
         headers.append(("ce_sequence", b"%020d" % sequence))
     if subject is not None:
         headers.append(("ce_subject", subject))
-    if extensions is not None:
-        headers += [
-            (name if name in _TRACING else f"ce_{name}", text.encode())
-            for name, text in json.loads(extensions).items()
-        ]
-    return headers
+    return headers if extensions is None else headers + _extension_headers(extensions)
+
+
+def _extension_headers(extensions: bytes) -> list[Header]:
+    return [(_extension_name(name), text.encode()) for name, text in json.loads(extensions).items()]
+
+
+def _extension_name(name: str) -> str:
+    if name in _TRACING:
+        return name
+    header = f"ce_{name}"
+    if not _EXTENSION.fullmatch(name):
+        raise InvalidEnvelope(
+            f"extension {name!r} is not a name of CloudEvents; use up to 20 lower case letters and "
+            'digits, such as "correlationid"'
+        )
+    if header in _ATTRIBUTES or header == _CONTENT_TYPE:
+        raise InvalidEnvelope(f"extension {name!r} is an attribute of every event; rename it")
+    return header
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +111,7 @@ class Envelope:
     extensions: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def from_kafka(
-        cls,
-        headers: Iterable[tuple[str, bytes | None]] | Mapping[str, bytes | None] | None,
-        key: bytes | None,
-        value: bytes | None,
-    ) -> Envelope:
+    def from_kafka(cls, headers: Headers, key: bytes | None, value: bytes | None) -> Envelope:
         """Read a record as Kafka clients give it; `InvalidEnvelope` names the header that is wrong.
 
         Headers may stand in any order; those that are not CloudEvents attributes are passed over.
@@ -116,15 +127,14 @@ class Envelope:
             sequence=_sequence(found.get("ce_sequence")),
             key=key,
             value=value,
-            extensions={
-                name.removeprefix("ce_"): text
-                for name, text in found.items()
-                if name not in _ATTRIBUTES
-            },
+            extensions=_extensions(found),
         )
 
     def to_kafka(self) -> list[Header]:
-        """Return the headers of this envelope; its key and value are sent as they are."""
+        """Return the headers of this envelope; its key and value are sent as they are.
+
+        `InvalidEnvelope` names an extension that cannot be a header.
+        """
         constant = constant_headers(
             self.source, self.type, self.version, tombstone=self.is_tombstone
         )
@@ -181,9 +191,7 @@ class Envelope:
         return f"event {self.id} of type {self.type} from {self.source}"
 
 
-def _texts(
-    headers: Iterable[tuple[str, bytes | None]] | Mapping[str, bytes | None] | None,
-) -> dict[str, str]:
+def _texts(headers: Headers) -> dict[str, str]:
     pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
     found = {
         name: _text(name, value)
@@ -192,6 +200,12 @@ def _texts(
     }
     _require(found)
     return found
+
+
+def _extensions(found: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name.removeprefix("ce_"): text for name, text in found.items() if name not in _ATTRIBUTES
+    }
 
 
 def _require(found: Mapping[str, str]) -> None:

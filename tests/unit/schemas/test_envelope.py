@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import re
 import traceback
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -96,6 +98,22 @@ def test_extensions_become_attributes_and_trace_context_travels_bare() -> None:
 
     assert written(extensions=extensions) == GOLDEN_EXTENDED
     assert read(GOLDEN_EXTENDED).extensions == extensions
+
+
+@pytest.mark.parametrize("name", ["", "correlation_id", "Actor", "user-agent", "größe", "a\n"])
+def test_an_extension_has_a_name_of_cloudevents(name: str) -> None:
+    with pytest.raises(
+        InvalidEnvelope, match=re.escape(f"extension {name!r} is not a name of CloudEvents; use up")
+    ):
+        written(extensions={name: "a"})
+    with pytest.raises(InvalidEnvelope, match="extension"):
+        replace(ENVELOPE, extensions={name: "a"}).to_kafka()
+
+
+@pytest.mark.parametrize("name", ["id", "sequence", "dataschema", "datacontenttype"])
+def test_an_extension_is_no_attribute_that_every_event_has(name: str) -> None:
+    with pytest.raises(InvalidEnvelope, match=f"extension '{name}' is an attribute of every event"):
+        written(extensions={name: "a"})
 
 
 def test_a_sequence_of_any_size_sorts_as_text() -> None:
@@ -238,7 +256,7 @@ def test_a_tombstone_has_no_event() -> None:
 texts = st.text(min_size=1)
 times = st.datetimes(min_value=datetime(1970, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 names = st.from_regex(r"[a-z0-9]{1,20}", fullmatch=True).filter(
-    lambda name: f"ce_{name}" not in {header for header, _ in GOLDEN}
+    lambda name: f"ce_{name}" not in {"ce_datacontenttype", *(header for header, _ in GOLDEN)}
 )
 
 
