@@ -14,7 +14,8 @@ import structlog
 
 import schemas
 from publisher import checks
-from publisher.adapters import kafka_python, postgres
+from publisher.adapters import kafka_python, postgres, tables
+from publisher.adapters.connection import Connection, answering, connect
 from publisher.config import Config, load
 from publisher.errors import ConfigurationInvalid, PublisherError
 from publisher.health import Health
@@ -105,9 +106,9 @@ def build_relay(config: Config, health: Health) -> Relay:
 def check(config: Config) -> None:
     """Say what would go wrong with this database, these topics and these settings."""
     with database(config) as connection:
-        postgres.read_identity(connection)
-        postgres.read_source(connection)
-        inspection = postgres.inspect(connection)
+        tables.read_identity(connection)
+        tables.read_source(connection)
+        inspection = tables.inspect(connection)
     with topics_of(config) as topics:
         states = topics.describe([topic.name for topic in inspection.topics])
     levels = set()
@@ -129,15 +130,15 @@ def position() -> None:
 def show(config: Config) -> None:
     """Show every position and what is not published yet."""
     with database(config) as connection:
-        positions = postgres.read_positions(connection)
+        positions = tables.read_positions(connection)
         for stored in positions:
-            backlog = postgres.read_backlog(connection, stored.position)
+            backlog = tables.read_backlog(connection, stored.position)
             click.echo(_described(stored, backlog))
     if not positions:
         click.echo("no publisher has run on this database yet")
 
 
-def _described(stored: postgres.StoredPosition, backlog: Backlog) -> str:
+def _described(stored: tables.StoredPosition, backlog: Backlog) -> str:
     at = stored.position
     inside = f" inside {at.now}, published up to id {at.last_id}" if at.now else ""
     return (
@@ -161,14 +162,14 @@ def rebase(config: Config, since: datetime) -> None:
     The cure after a fail-over or a restore. Consumers see what comes again as repeats.
     """
     with database(config) as connection:
-        identity = postgres.read_identity(connection)
-        postgres.read_source(connection)
-        if not postgres.lock_position(connection, config.name):
+        identity = tables.read_identity(connection)
+        tables.read_source(connection)
+        if not tables.lock_position(connection, config.name):
             raise PublisherError(
                 f"the publisher {config.name!r} is running: stop it, then move its position"
             )
-        moved = postgres.rebase_position(connection, config.name, identity, since)
-        backlog = postgres.read_backlog(connection, moved)
+        moved = tables.rebase_position(connection, config.name, identity, since)
+        backlog = tables.read_backlog(connection, moved)
     click.echo(f"{config.name}: after {moved.prev}; {backlog.rows} rows will be published")
 
 
@@ -183,8 +184,8 @@ def topics() -> None:
 def create(config: Config, replication_factor: int) -> None:
     """Create the declared topics that do not exist; others are left as they are."""
     with database(config) as connection:
-        postgres.read_identity(connection)
-        declared = postgres.read_topics(connection)
+        tables.read_identity(connection)
+        declared = tables.read_topics(connection)
     with topics_of(config) as kafka:
         states = kafka.describe([topic.name for topic in declared])
         missing = [topic for topic in declared if isinstance(states[topic.name], str)]
@@ -199,10 +200,10 @@ def create(config: Config, replication_factor: int) -> None:
 
 
 @contextmanager
-def database(config: Config) -> Iterator[postgres.Connection]:
+def database(config: Config) -> Iterator[Connection]:
     """A connection to the database of the settings."""
-    connection = postgres.connect(config.database_url.get_secret_value(), name=config.name)
-    with connection, postgres.answering():
+    connection = connect(config.database_url.get_secret_value(), name=config.name)
+    with connection, answering(connection):
         yield connection
 
 

@@ -9,6 +9,14 @@ from publisher.errors import StoreUnavailable, TimelineChanged
 SCHEMA_VERSIONS = range(1, 2)
 """The versions of the outbox tables that this release reads."""
 
+RIGHTS = {
+    "outbox_event": "SELECT",
+    "outbox_metadata": "SELECT",
+    "outbox_topic": "SELECT",
+    "outbox_position": "SELECT, INSERT, UPDATE",
+}
+"""What the role of the publisher needs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:

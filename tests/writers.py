@@ -48,3 +48,9 @@ def write(url: str, *keys: bytes, topic: str = "t", value: bytes | None = b"{}")
     ids = [writer.record(key=key, topic=topic, value=value) for key in keys]
     writer.commit()
     return ids
+
+
+def execute(url: str, sql: str) -> None:
+    """Run statements in a transaction of their own."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(sql.encode())

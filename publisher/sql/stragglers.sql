@@ -1,5 +1,6 @@
--- Rows of transactions that were in progress in the snapshot before, through the index on
--- transactions: their ids may lie behind millions of rows that are published.
+-- Rows of transactions that were in progress in the snapshot before. Pairs are compared because
+-- only the index on transactions fits them: the primary key would lead through millions of rows
+-- that are published.
 SELECT
     q.found,
     q.id,
@@ -22,8 +23,8 @@ FROM (
         FROM unnest(%(in_progress)s::xid8[]) AS late (xid)
         CROSS JOIN LATERAL (
             SELECT * FROM outbox_event
-            WHERE xid = late.xid AND id > %(after)s AND id < %(below)s
-            ORDER BY id LIMIT %(rows)s
+            WHERE (xid, id) > (late.xid, %(after)s) AND (xid, id) < (late.xid, %(below)s)
+            ORDER BY xid, id LIMIT %(rows)s
         ) AS e
         ORDER BY e.id LIMIT %(rows)s
     ) AS p

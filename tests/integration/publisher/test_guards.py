@@ -3,7 +3,6 @@
 from contextlib import closing
 from urllib.parse import urlsplit
 
-import psycopg
 import pytest
 
 from local.postgres import Postgres
@@ -11,17 +10,13 @@ from publisher.adapters.postgres import PostgresStore
 from publisher.errors import CredentialsRejected, StoreUnavailable, TimelineChanged
 from publisher.ports import Limits
 from tests.conftest import migrate
+from tests.writers import execute
 
 
 def refusal(url: str, error: type[Exception]) -> str:
     with closing(PostgresStore(url)) as store, pytest.raises(error) as caught:
         store.open()
     return str(caught.value)
-
-
-def execute(url: str, sql: str) -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(sql.encode())
 
 
 def test_a_database_without_the_tables_is_waited_for(database_url: str) -> None:

@@ -3,19 +3,15 @@
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
-import psycopg
 import pytest
 
-from publisher.adapters.postgres import (
-    PostgresStore,
-    connect,
-    read_identity,
-    rebase_position,
-)
+from publisher.adapters.connection import connect
+from publisher.adapters.postgres import PostgresStore
+from publisher.adapters.tables import read_identity, rebase_position
 from publisher.ports import Limits
 from publisher.position import Position
 from publisher.window import Window
-from tests.writers import Writer, write
+from tests.writers import Writer, execute, write
 
 NOW = timedelta()
 
@@ -30,11 +26,6 @@ def unpublished(url: str) -> list[int]:
     with closing(PostgresStore(url)) as store:
         window = Window(store, store.open().position, limits=Limits())
         return [row.id for row in window.read().rows]
-
-
-def execute(url: str, sql: str) -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(sql.encode())
 
 
 def test_rebase_to_now_publishes_nothing_again_and_loses_no_open_writer(

@@ -1,7 +1,6 @@
 """Every statement against freshly migrated tables, and how PostgreSQL plans those of the loop."""
 
 import re
-from collections.abc import Iterator
 from contextlib import closing
 from importlib.resources import files
 from typing import Any
@@ -9,11 +8,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from publisher.adapters.postgres import PostgresStore, connect
+from publisher.adapters.connection import Connection
+from publisher.adapters.postgres import PostgresStore
 from publisher.ports import Limits
 from publisher.position import Position, Snapshot
 from publisher.sql import statement
 from publisher.window import Window
+from tests.integration.publisher.plans import plan_of_many, retained, work
 from tests.writers import Writer, write
 
 STATEMENTS = sorted(
@@ -23,93 +24,80 @@ STATEMENTS = sorted(
 )
 
 
-@pytest.fixture
-def connection(migrated_database_url: str) -> Iterator[psycopg.Connection[Any]]:
-    with closing(connect(migrated_database_url, name="test")) as connection:
-        yield connection
-
-
 @pytest.mark.parametrize("name", STATEMENTS)
-def test_a_statement_fits_the_migrated_tables(
-    connection: psycopg.Connection[Any], name: str
-) -> None:
+def test_a_statement_fits_the_migrated_tables(connection: Connection, name: str) -> None:
     text = statement(name).decode()
     text = re.sub(r"%\((\w+)\)s", "NULL", text)
     text = re.sub(r"NULL::(\w+)", r"NULL::\1", text)
     connection.execute(f"PREPARE probe AS {text}".encode())
 
 
-def retained(connection: psycopg.Connection[Any], rows: int) -> None:
-    connection.execute(
-        """
-        INSERT INTO outbox_event (event_id, topic, key, type, version, value)
-        SELECT gen_random_uuid(), 't', 'k', 'test.event', 1, '{}' FROM generate_series(1, %s)
-        """,
-        [rows],
-    )
-
-
-def plan(connection: psycopg.Connection[Any], name: str, **params: object) -> str:
-    query = b"EXPLAIN (COSTS OFF) " + statement(name)
-    return "\n".join(row[0] for row in connection.execute(query, params))
-
-
-def snapshot(connection: psycopg.Connection[Any]) -> Snapshot:
+def snapshot(connection: Connection) -> Snapshot:
     row = connection.execute("SELECT pg_current_snapshot()::text").fetchone()
     assert row is not None
     return Snapshot.parse(row[0])
 
 
-@pytest.mark.parametrize("analyzed", [False, True])
-def test_a_small_window_never_walks_the_retained_rows(
-    connection: psycopg.Connection[Any], analyzed: bool
-) -> None:
+def loop_statements(connection: Connection) -> dict[str, dict[str, object]]:
+    """The statements of the loop where all is published, and ten rows lie behind 20,000."""
+    retained(connection, 10)
     retained(connection, 20_000)
-    if analyzed:
-        connection.execute("ANALYZE outbox_event")
-    text = plan(
-        connection,
-        "small_window",
-        xmax=str(snapshot(connection).xmax),
-        in_progress="{}",
-        rows=2_000,
-        bytes=1_000,
-    )
-    assert text.count("using outbox_event_xid") == 2
-    assert "Seq Scan" not in text
-    assert "outbox_event_pkey" not in text
-
-
-@pytest.mark.parametrize("analyzed", [False, True])
-def test_the_bounds_of_a_window_come_from_the_index_on_transactions(
-    connection: psycopg.Connection[Any], analyzed: bool
-) -> None:
-    retained(connection, 20_000)
-    if analyzed:
-        connection.execute("ANALYZE outbox_event")
+    ((late,),) = connection.execute("SELECT min(xid::text) FROM outbox_event")
     now = snapshot(connection)
-    text = plan(connection, "bounds", xmax=str(now.xmax), in_progress="{}", after=0, now=str(now))
-    assert text.count("using outbox_event_xid") == 2
-    assert "Seq Scan" not in text
-    assert "outbox_event_pkey" not in text
+    end, stragglers = {"xmax": str(now.xmax)}, f"{{{late}}}"
+    limits = {"rows": 2_000, "bytes": 1_000_000}
+    return {
+        "small_window": {**end, "in_progress": "{}", **limits},
+        "bounds": {**end, "in_progress": "{}", "after": 0, "now": str(now)},
+        "stragglers": {"in_progress": stragglers, "after": 0, "below": 30_000, **limits},
+        "span": {"prev": "1:1:", "now": str(now), "after": 0, "upto": 8_000, **limits},
+        "backlog": {
+            **end,
+            "prev": str(now),
+            "ended": stragglers,
+            "open": "{}",
+            "last_id": 0,
+            "cap": 50,
+        },
+    }
 
 
-def test_a_page_of_a_frozen_window_is_a_range_of_the_primary_key(
-    connection: psycopg.Connection[Any],
+BY_TRANSACTION = {"small_window": 2, "bounds": 2, "stragglers": 1, "span": 0, "backlog": 4}
+BY_KEY = {"small_window": 0, "bounds": 0, "stragglers": 0, "span": 1, "backlog": 1}
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_a_statement_of_the_loop_uses_its_index_whatever_the_statistics_say(
+    connection: Connection, analyzed: bool, mode: str
 ) -> None:
-    retained(connection, 20_000)
-    text = plan(
-        connection,
-        "span",
-        prev="1:1:",
-        now=str(snapshot(connection)),
-        after=0,
-        upto=8_000,
-        rows=2_000,
-        bytes=1_000_000,
+    statements = loop_statements(connection)
+    if analyzed:
+        connection.execute("ANALYZE outbox_event")
+    connection.execute(f"SET plan_cache_mode = {mode}")
+    plans = {name: plan_of_many(connection, name, **params) for name, params in statements.items()}
+    assert {name: text.count("outbox_event_xid on") for name, text in plans.items()} == (
+        BY_TRANSACTION
     )
-    assert "using outbox_event_pkey" in text
-    assert "Seq Scan" not in text
+    assert {name: text.count("outbox_event_pkey on") for name, text in plans.items()} == BY_KEY
+    assert [name for name, text in plans.items() if "Seq Scan" in text or "Gather" in text] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [("small_window", 0), ("bounds", 0), ("stragglers", 10), ("span", 2_000), ("backlog", 10)],
+)
+def test_a_statement_of_the_loop_looks_at_the_rows_that_it_is_for(
+    connection: Connection, name: str, most: int
+) -> None:
+    params = loop_statements(connection)[name]
+    connection.execute("ANALYZE outbox_event")
+    assert work(connection, name, **params) <= most
+
+
+def test_plans_are_made_for_the_values_at_hand(connection: Connection) -> None:
+    assert connection.execute("SHOW plan_cache_mode").fetchone() == ("force_custom_plan",)
+    assert connection.execute("SHOW max_parallel_workers_per_gather").fetchone() == ("0",)
 
 
 def test_transactions_are_compared_as_numbers_not_as_text(migrated_database_url: str) -> None:
@@ -148,8 +136,7 @@ def test_stragglers_behind_many_published_rows_cost_no_empty_page(
         store.open()
         late = Writer(migrated_database_url)
         late_ids = [late.record() for _ in range(100)]
-        with psycopg.connect(migrated_database_url) as connection:
-            retained(connection, 50_000)
+        retained(store._live, 50_000)
         prev = store.small_window(Snapshot(1, 1), Limits()).now
         fresh = write(migrated_database_url, *[b"f"] * 10)
         late.commit()

@@ -1,0 +1,175 @@
+"""A connection to PostgreSQL that never hangs, and what its errors mean."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import errors as pg
+
+from publisher.errors import CredentialsRejected, StoreUnavailable
+from publisher.guards import RIGHTS
+
+T = TypeVar("T")
+
+PATIENCE = 30.0
+"""Seconds for one statement of the loop. A page takes milliseconds, the bounds of a window 0.1 s
+for a million rows; after 60 s without a turn the process would count as dead."""
+
+_GRACE = 5.0
+"""A server that lives ends the statement itself, within these seconds, and frees its locks."""
+
+_CONNECT: dict[str, Any] = {
+    "connect_timeout": 3,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+_SESSION = b"""
+    SELECT set_config(name, setting, false)
+    FROM (VALUES
+        -- The windows are always ranges of an index, whatever the statistics say.
+        ('enable_seqscan', 'off'),
+        ('enable_bitmapscan', 'off'),
+        ('jit', 'off'),
+        -- The plan for any values walks the primary key: stragglers took 500 ms instead of 8.
+        ('plan_cache_mode', 'force_custom_plan'),
+        ('max_parallel_workers_per_gather', '0'),
+        ('default_transaction_isolation', 'read committed'),
+        -- The session holds the lock of the position: it must not outlive its client for hours.
+        ('tcp_keepalives_idle', '5'),
+        ('tcp_keepalives_interval', '2'),
+        ('tcp_keepalives_count', '3'),
+        ('tcp_user_timeout', '10000'),
+        ('statement_timeout', %s)
+    ) AS wanted (name, setting)
+"""
+_MORE_RIGHTS = {
+    "outbox_event": "; `position rebase` needs UPDATE on it too",
+    "outbox_position": "; `position remove` needs DELETE on it too",
+}
+_REFUSED_LOGIN = (
+    "password authentication failed",
+    "does not exist",
+    "no pg_hba.conf entry",
+    "permission denied for database",
+    "is not permitted to log in",
+)
+
+
+class TimedOut(StoreUnavailable):
+    """A statement took longer than the connection's patience."""
+
+
+class _NoAnswer(psycopg.OperationalError):
+    """The server did not even say that the statement takes too long: it stands still."""
+
+
+class Connection(psycopg.Connection[tuple[Any, ...]]):
+    """A connection whose statements end after `patience` seconds; None waits as long as it takes.
+
+    It is of no use after it timed out: close it.
+    """
+
+    patience: float | None = PATIENCE
+
+    def wait(self, gen: Generator[Any, Any, T], *args: Any, **kwargs: Any) -> T:
+        if self.patience is not None:
+            gen = _within(self.patience + _GRACE, gen)
+        return super().wait(gen, *args, **kwargs)
+
+
+def _within(seconds: float, gen: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
+    """Give up on a generator of psycopg, which is resumed every 0.1 s, after some seconds."""
+    deadline = time.monotonic() + seconds
+    try:
+        wanted = next(gen)
+        while time.monotonic() < deadline:
+            wanted = gen.send((yield wanted))
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+    raise _NoAnswer
+
+
+def connect(url: str, *, name: str, patience: float | None = None) -> Connection:
+    """Open a connection in autocommit mode.
+
+    Raises `CredentialsRejected` where the server refuses the login, `StoreUnavailable` where it
+    cannot be reached.
+    """
+    try:
+        connection = Connection.connect(
+            url, autocommit=True, application_name=f"outbox-publisher:{name}", **_CONNECT
+        )
+    except psycopg.OperationalError as exc:
+        raise _connect_error(exc) from exc
+    try:
+        with answering(connection):
+            connection.execute(_SESSION, [f"{(patience or 0) * 1000:.0f}"])
+    except BaseException:
+        connection.close()
+        raise
+    connection.patience = patience
+    return connection
+
+
+def _connect_error(exc: psycopg.Error) -> CredentialsRejected | StoreUnavailable:
+    reason = _first_line(exc)
+    if "FATAL" in reason and any(text in reason for text in _REFUSED_LOGIN):
+        return CredentialsRejected(
+            f"{reason}: correct the user, the password or the database in PUBLISHER_DATABASE_URL"
+        )
+    return StoreUnavailable(
+        f"PostgreSQL cannot be reached: {reason}; check the server, or correct "
+        "PUBLISHER_DATABASE_URL"
+    )
+
+
+@contextmanager
+def answering(connection: Connection) -> Iterator[None]:
+    """Turn what psycopg raises into `StoreUnavailable`, with the cure."""
+    try:
+        yield
+    except (_NoAnswer, pg.QueryCanceled) as exc:
+        raise TimedOut(
+            f"PostgreSQL does not answer within {connection.patience or 0:g} s: it stands still, "
+            "or is overloaded (look at pg_stat_activity)"
+        ) from exc
+    except psycopg.Error as exc:
+        raise StoreUnavailable(_meaning(exc, connection.info.user)) from exc
+
+
+def _meaning(exc: psycopg.Error, role: str) -> str:
+    reason = _first_line(exc)
+    match exc:
+        case pg.UndefinedTable():
+            return (
+                f"{reason}: run `manage.py migrate outbox` in the database of "
+                "PUBLISHER_DATABASE_URL"
+            )
+        case pg.UndefinedColumn():
+            return (
+                f"{reason}: the outbox tables are of another release; run `manage.py migrate "
+                "outbox`, or install the release of django-outbox-bridge that the project uses"
+            )
+        case pg.InsufficientPrivilege():
+            return _missing_right(reason, role)
+    if exc.sqlstate:
+        return f"PostgreSQL reports an error: {reason}"
+    return f"PostgreSQL does not answer: {reason}; check the server"
+
+
+def _missing_right(reason: str, role: str) -> str:
+    table = next((table for table in RIGHTS if re.search(rf"\b{table}\b", reason)), None)
+    if table is None:
+        return f"{reason}: give the role {role!r} the rights that the publisher's reference lists"
+    return f"{reason}: GRANT {RIGHTS[table]} ON {table} TO {role}{_MORE_RIGHTS.get(table, '')}"
+
+
+def _first_line(exc: BaseException) -> str:
+    return (str(exc) or type(exc).__name__).strip().splitlines()[0]

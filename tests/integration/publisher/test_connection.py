@@ -1,0 +1,98 @@
+"""A connection to a server that is gone, stands still or is overloaded."""
+
+import time
+from contextlib import closing
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from local.postgres import Postgres
+from publisher.adapters import connection as adapter
+from publisher.adapters.connection import Connection, TimedOut, connect
+from publisher.adapters.postgres import PostgresStore
+from publisher.errors import StoreUnavailable
+from publisher.ports import Limits
+from publisher.position import NOTHING
+from tests.conftest import migrate
+from tests.waiting import eventually
+from tests.writers import execute
+
+
+def setting(connection: Connection, name: str) -> str:
+    row = connection.execute(f"SHOW {name}").fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> float:
+    monkeypatch.setattr(adapter, "_GRACE", 0.5)
+    monkeypatch.setattr("publisher.adapters.postgres.PATIENCE", 0.5)
+    return 0.5
+
+
+def test_the_server_soon_ends_a_session_whose_client_is_gone(
+    migrated_database_url: str,
+) -> None:
+    with closing(PostgresStore(migrated_database_url)) as store:
+        store.open()
+        assert setting(store._live, "tcp_keepalives_idle") == "5"
+        assert setting(store._live, "tcp_keepalives_interval") == "2"
+        assert setting(store._live, "tcp_keepalives_count") == "3"
+        assert setting(store._live, "tcp_user_timeout") == "10000"
+
+
+def test_a_time_out_of_the_database_is_not_that_of_the_publisher(
+    migrated_database_url: str,
+) -> None:
+    name = urlsplit(migrated_database_url).path.strip("/")
+    execute(migrated_database_url, f"ALTER DATABASE {name} SET statement_timeout = '1s'")
+    with closing(PostgresStore(migrated_database_url)) as store:
+        store.open()
+        assert setting(store._live, "statement_timeout") == "30s"
+    with closing(connect(migrated_database_url, name="test")) as command:
+        assert setting(command, "statement_timeout") == "0"
+
+
+def test_a_server_that_stands_still_is_given_up_and_found_again(
+    private_postgres: Postgres, impatient: float
+) -> None:
+    url = private_postgres.create_database("shop")
+    migrate(url)
+    with closing(PostgresStore(url)) as store:
+        store.open()
+        private_postgres.freeze()
+        started = time.monotonic()
+        try:
+            with pytest.raises(TimedOut, match=f"does not answer within {impatient:g} s"):
+                store.small_window(NOTHING, Limits())
+            with pytest.raises(StoreUnavailable, match="cannot be reached"):
+                store.open()
+        finally:
+            private_postgres.thaw()
+        assert time.monotonic() - started < 10
+        eventually(lambda: opens(store))
+        assert store.small_window(NOTHING, Limits()).rows == ()
+
+
+def opens(store: PostgresStore) -> bool:
+    try:
+        store.open()
+    except StoreUnavailable:
+        return False
+    return True
+
+
+def test_a_statement_that_takes_too_long_ends_in_the_server_and_gets_more_time_later(
+    migrated_database_url: str, impatient: float
+) -> None:
+    with closing(PostgresStore(migrated_database_url)) as store:
+        store.open()
+        with psycopg.connect(migrated_database_url) as blocker:
+            blocker.execute("LOCK TABLE outbox_event")
+            with pytest.raises(TimedOut, match="pg_stat_activity"):
+                store.small_window(NOTHING, Limits())
+            assert not store.is_open
+            eventually(lambda: opens(store), timeout=impatient)
+            assert setting(store._live, "statement_timeout") == "1s"
