@@ -1,8 +1,8 @@
 """Which value of an event cannot be written, and what to do about it.
 
 Runs only when something is wrong, or looks so. Pydantic-core's error names neither the path nor
-the value, and two mistakes pass it without any: it writes NaN, and it replaces a lone surrogate in
-a key by U+FFFD. `MARKS` are the bytes that these leave in the text.
+the value, and some mistakes pass it without any: it writes NaN, replaces a lone surrogate in a key
+by U+FFFD, and writes more than can be read. `_MARKS` are the bytes that the first two leave.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from schemas import canonical, values
+from schemas import canonical, limits, values
 from schemas.errors import SchemaError
 
-MARKS = (b"NaN", b"Infinity", "\ufffd".encode())
+_MARKS = (b"NaN", b"Infinity", "\ufffd".encode())
 
 _NO_NUMBER = re.compile(r"[+-]?(s?NaN\d*|Infinity)")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -43,8 +43,26 @@ def of_failure(event: BaseModel, error: Exception) -> str:
     return f"{title(event)} cannot be encoded: {_brief(error)}"
 
 
-def of_mark(event: BaseModel, text: bytes) -> str | None:
-    """Describe what left one of the `MARKS` in `text`; None if it is a word in a string."""
+def of_text(event: BaseModel, text: bytes) -> str | None:
+    """Describe what is wrong though it was encoded as `text`; None if nothing is."""
+    for mark in _MARKS:
+        if mark in text and (found := _of_mark(event, text)):
+            return found
+    if len(text) > limits.LEVELS and (limits.has_many_digits(text) or limits.is_too_deep(text)):
+        return _of_size(event, text)
+    return None
+
+
+def _of_size(event: BaseModel, text: bytes) -> str | None:
+    for name, value in _members(event):
+        for fault in _faults(name, value, _oversized):
+            return _sentence(event, fault)
+    failure = limits.refusal(text)
+    return failure and f"{title(event)} cannot be encoded: what a serializer returned: {failure}"
+
+
+def _of_mark(event: BaseModel, text: bytes) -> str | None:
+    """None if the mark is a word in a string."""
     suspicion = _suspicion(json.loads(text))
     if suspicion is None:
         return None
@@ -93,7 +111,7 @@ def _members(value: object) -> list[tuple[str, object]]:
 
 def _faults(path: str, value: object, why_not: Reason, depth: int = 0) -> Iterator[Fault]:
     """Every value that has a reason not to be written, with its path, the innermost first."""
-    if depth > _DEEP:
+    if depth >= limits.LEVELS:
         yield path, value, "it contains itself, or is nested too deeply; flatten it"
         return
     for key in value if isinstance(value, Mapping) else ():
@@ -108,7 +126,7 @@ def _faults(path: str, value: object, why_not: Reason, depth: int = 0) -> Iterat
 def _inside(path: str, value: object) -> list[tuple[str, object]]:
     match value:
         case Mapping():
-            return [(f"{path}[{key!r}]", item) for key, item in value.items()]
+            return [(f"{path}[{shown(key)}]", item) for key, item in value.items()]
         case list() | tuple() | AbstractSet():
             return [(f"{path}[{index}]", item) for index, item in enumerate(value)]
         case _:
@@ -132,6 +150,12 @@ def _silent(value: object) -> str | None:
         return "JSON has no such number; send None or leave the field out"
     if isinstance(value, str) and _SURROGATE.search(value):
         return "it has a lone surrogate, which UTF-8 does not have; repair the text"
+    return _oversized(value)
+
+
+def _oversized(value: object) -> str | None:
+    if limits.is_too_long(value):
+        return f"no reader takes more than {limits.DIGITS} digits; send a string"
     return None
 
 
@@ -150,6 +174,8 @@ class _Short(Repr):
     def repr1(self, x: Any, level: int) -> str:
         if isinstance(x, BaseModel) or (is_dataclass(x) and not isinstance(x, type)):
             return f"{type(x).__name__}(...)"
+        if limits.is_too_long(x):
+            return f"a number of {x.bit_length()} bits"
         return super().repr1(x, level)
 
 
@@ -166,7 +192,6 @@ def _brief(error: Exception) -> str:
     return _WRAPPING.sub("", str(error)).splitlines()[0][:200]
 
 
-_DEEP = 100
 _LONG = 80
 _EXPECTED = re.compile(r"Expected `(.+?)` - serialized value")
 _WRAPPING = re.compile(

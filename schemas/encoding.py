@@ -26,9 +26,8 @@ def encode(event: BaseModel) -> bytes:
         text = serializer.to_json(event, by_alias=True, warnings="error")
     except Exception as exc:
         raise Unencodable(culprit.of_failure(event, exc)) from None  # pydantic's quotes values
-    for mark in culprit.MARKS:
-        if mark in text and (found := culprit.of_mark(event, text)):
-            raise Unencodable(found)
+    if found := culprit.of_text(event, text):
+        raise Unencodable(found)
     return text
 
 
@@ -88,11 +87,11 @@ def _decimal_text(value: Decimal) -> str:
 def _json_text(value: object) -> str:
     try:
         text = to_jsonable_python(canonical.plain(value))
+        if not isinstance(text, list | dict):
+            return text if isinstance(text, str) else json.dumps(text)
     except ValueError as exc:
-        raise _no_key(value, exc) from None
-    if isinstance(text, list | dict):
-        raise _no_key(value, "it is not one value; choose a part of it")
-    return text if isinstance(text, str) else json.dumps(text)
+        raise _no_key(value, culprit.reason(value) or exc) from None
+    raise _no_key(value, "it is not one value; choose a part of it")
 
 
 def _no_key(value: object, reason: object) -> Unencodable:

@@ -357,6 +357,51 @@ def test_a_value_without_a_canonical_form_is_refused(
     assert why in message
 
 
+@pytest.mark.parametrize(
+    ("annotation", "value", "where"),
+    [
+        (int, 10**4300, "field"),
+        (Any, [{"a": -(10**4300)}], "field[0]['a']"),
+        (Any, {10**4300: 1}, "field, a key,"),
+        (dict[int, int], {10**4300: 1}, "field, a key,"),
+        (dict[str, Any], {"a" * 5000: 10**4300}, "field['aaa"),
+    ],
+    ids=lambda part: part if isinstance(part, str) else "",
+)
+def test_a_number_that_no_reader_takes_is_refused(annotation: Any, value: Any, where: str) -> None:
+    message = refusal(annotation, value)
+
+    assert f"cannot be encoded: {where}" in message
+    assert "is a number of 14285 bits: no reader takes more than 4300 digits; send a" in message
+
+
+def nested(levels: int, innermost: Any) -> Any:
+    value = innermost
+    for level in range(levels):
+        value = [value] if level % 2 else {"a": value}
+    return value
+
+
+def test_as_many_digits_and_levels_as_can_be_read_may_be_written() -> None:
+    event = holding(Any, [10**4300 - 1, "1" * 5000, nested(198, 1), [[]] * 500])
+
+    assert type(event).model_validate_json(encode(event)) == event
+
+
+def test_what_is_nested_more_deeply_than_can_be_read_is_refused() -> None:
+    assert "... is 1: it contains itself, or is nested too deeply" in refusal(Any, nested(200, 1))
+    assert "nested too deeply; flatten it" in refusal(list[Any], [0, nested(199, 1)])
+    assert "nested too deeply; flatten it" in refusal(Any, nested(3000, 1))
+
+
+def test_what_a_serializer_makes_unreadable_is_refused() -> None:
+    class Growing(Event):
+        field: Annotated[int, PlainSerializer(lambda value: value**5000)] = 10
+
+    with pytest.raises(Unencodable, match="what a serializer returned: number out of"):
+        encode(Growing())
+
+
 def test_a_value_that_contains_itself_is_refused() -> None:
     itself: list[Any] = []
     itself.append(itself)
