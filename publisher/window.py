@@ -15,7 +15,8 @@ from publisher.ports import Bounds, Limits, Row, Store
 from publisher.position import Position, Snapshot
 
 SPAN = 4
-"""Width of a primary key range, in pages: bounds the work of a statement where ids have gaps."""
+"""Width of a primary key range, in pages: bounds the work of a statement where ids have gaps. It
+doubles while nothing is found, because a gap may be as wide as the numbers are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +70,12 @@ class Window:
         if cursor < fresh_from - 1:
             chunk = self._store.stragglers(self._at, cursor, fresh_from, self._limits)
             rows, cursor = list(chunk.rows), _cursor(chunk.rows, chunk.exhausted, fresh_from - 1)
+        width = SPAN * self._limits.rows
         while not rows and cursor < bounds.last:
-            upto = min(bounds.last, cursor + SPAN * self._limits.rows)
+            upto = min(bounds.last, cursor + width)
             chunk = self._store.span(self._at, cursor, upto, self._limits)
             rows, cursor = list(chunk.rows), _cursor(chunk.rows, chunk.exhausted, upto)
+            width *= 2
         return rows, cursor
 
     def _advance(self, rows: Sequence[Row], end: Position) -> Page:

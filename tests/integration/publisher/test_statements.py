@@ -15,7 +15,7 @@ from publisher.position import Position, Snapshot
 from publisher.sql import statement
 from publisher.window import Window
 from tests.integration.publisher.plans import plan_of_many, retained, work
-from tests.writers import Writer, write
+from tests.writers import Writer, execute, write
 
 STATEMENTS = sorted(
     path.name.removesuffix(".sql")
@@ -145,6 +145,22 @@ def test_stragglers_behind_many_published_rows_cost_no_empty_page(
         pages = [[row.id for row in window.read().rows] for _ in range(3)]
         assert pages == [late_ids[:50], late_ids[50:], fresh]
         assert store.statements <= 2 + 4
+
+
+def test_a_gap_in_the_ids_costs_a_statement_for_each_doubling(
+    migrated_database_url: str,
+) -> None:
+    with closing(Counting(migrated_database_url)) as store:
+        store.open()
+        ids = write(migrated_database_url, b"a", b"b")
+        gap = "SELECT setval(pg_get_serial_sequence('outbox_event', 'id'), 1000000000000)"
+        execute(migrated_database_url, gap)
+        ids += write(migrated_database_url, b"c")
+        store.statements = 0
+        window = Window(store, Position(), limits=Limits(rows=2))
+        pages = [[row.id for row in window.read().rows] for _ in range(2)]
+        assert pages == [ids[:2], ids[2:]]
+        assert store.statements < 2 + 40
 
 
 def test_an_event_inside_nested_savepoints_is_published_once(migrated_database_url: str) -> None:
