@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from publisher.errors import RecordRejected
 from publisher.ports import Record, Row
 from schemas.envelope import binary_headers, constant_headers
 
 
-def to_records(source: str, rows: Sequence[Row]) -> list[Record]:
+def to_records(source: str, rows: Sequence[Row]) -> tuple[list[Record], RecordRejected | None]:
     """Build the records of a page: the stored value as it is, CloudEvents attributes as headers.
+
+    They end before a row of which no record can be made; then the error names it.
 
     Kafka stamps a record with the time of sending. The event's own time travels in `ce_time`:
     after a long outage it may be older than the topic's retention, and the broker would delete
     the record unread.
     """
-    return [_to_record(source, row) for row in rows]
+    records: list[Record] = []
+    try:
+        for row in rows:
+            records.append(_to_record(source, row))
+    except (AttributeError, TypeError, ValueError) as exc:
+        return records, _refused(rows[len(records)], exc)
+    return records, None
 
 
 def _to_record(source: str, row: Row) -> Record:
@@ -34,4 +43,20 @@ def _to_record(source: str, row: Row) -> Record:
             sequence=row_id,
             extensions=headers,
         ),
+    )
+
+
+def _refused(row: Row, exc: Exception) -> RecordRejected:
+    return RecordRejected(
+        f"outbox row {row.id} for topic {row.topic!r} cannot be sent "
+        f"({type(exc).__name__}: {exc}): make its column headers a JSON object of strings, or "
+        f"{removal(row.id)}"
+    )
+
+
+def removal(row: int) -> str:
+    """How to give a row up, and what that means."""
+    return (
+        f"give its event up with DELETE FROM outbox_event WHERE id = {row} (readers of a state "  # noqa: S608  # for people
+        "topic then keep the state before it, until the key changes again)"
     )

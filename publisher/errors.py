@@ -25,7 +25,7 @@ class BrokerUnavailable(Unavailable):
 
 
 class TopicUnavailable(Unavailable):
-    """A topic is unknown, forbidden or without a leader; the message names it."""
+    """A topic is unknown, forbidden or has no leader; the message names it."""
 
 
 class RecordRejected(Unavailable):

@@ -144,7 +144,11 @@ class Store(Protocol):
 
 
 class Delivery(Protocol):
-    """A page on its way."""
+    """A page on its way.
+
+    A record whose time is up without an answer may have arrived all the same: it counts as not
+    acknowledged, never as refused.
+    """
 
     @property
     def stopped(self) -> bool:
@@ -184,5 +188,6 @@ class Broker(Protocol):
         Pages are sent one after the other; several may be on their way.
         """
 
-    def close(self, timeout: float = 0.0) -> None:
-        """Let go, dropping what is not acknowledged within `timeout` seconds. Never raises."""
+    def close(self) -> None:
+        """Let go and drop what is not acknowledged: nothing of it is sent any more once this
+        returns. Never raises; may be repeated."""

@@ -6,15 +6,22 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NoReturn
 
 import structlog
 
 from publisher.backoff import Backoff
 from publisher.delivery import to_records
-from publisher.errors import BrokerUnavailable, TopicUnavailable, Unavailable
+from publisher.errors import (
+    BrokerUnavailable,
+    RecordRejected,
+    StoreUnavailable,
+    TopicUnavailable,
+    Unavailable,
+)
 from publisher.health import Health
-from publisher.ports import Backlog, Broker, Delivery, Limits, Record, Store
+from publisher.ports import Backlog, Broker, Delivery, Limits, Store
 from publisher.position import Position
 from publisher.stop import Stop
 from publisher.window import Page, Window
@@ -41,12 +48,17 @@ class _Flight:
     delivery: Delivery
     acknowledged: int = 0
 
+    @property
+    def landed(self) -> bool:
+        return self.acknowledged == len(self.page.rows)
+
 
 class Relay:
     """Publishes a store's events to a broker until it is told to stop.
 
     Whatever is unavailable is waited for, as long as it takes; no row is ever given up. Rows
-    between the stored position and a crash are published again, in their order.
+    between the stored position and a crash are published again, in their order. Behind a row that
+    Kafka refuses nothing is sent, so that what other partitions took is not repeated at each try.
     """
 
     def __init__(
@@ -59,15 +71,13 @@ class Relay:
         pace: Pace | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._store = store
-        self._broker = broker
-        self._health = health
-        self._limits = limits or Limits()
-        self._pace = pace or Pace()
-        self._clock = clock
+        self._store, self._broker, self._health, self._clock = store, broker, health, clock
+        self._limits, self._pace = limits or Limits(), pace or Pace()
         self._backoff = Backoff(first=0.1, last=2.0, jitter=0.3)
         self._rest = Backoff(first=self._pace.busy, last=self._pace.idle, factor=1.5)
         self._source = ""
+        self._refused: int | None = None
+        self._proven = True
         self._resume(Position())
         self._saved = self._position
         self._saved_at = self._measured_at = self._moved_at = clock()
@@ -80,7 +90,7 @@ class Relay:
         try:
             while not stop.is_set:
                 stop.wait(self.step())
-            self._settle_at_stop()
+            self._settle_at_stop(stop)
         finally:
             self._broker.close()
             self._store.close()
@@ -93,9 +103,10 @@ class Relay:
         except Unavailable as exc:
             self._set_back(exc)
             return self._backoff.next()
-        if self._health.goes_on():
-            log.info("publishing", position=str(self._position.prev))
-        self._backoff.reset()
+        if self._proven:
+            self._backoff.reset()
+            if self._health.goes_on():
+                log.info("publishing", position=str(self._position.prev))
         return pause
 
     def _turn(self) -> float:
@@ -103,18 +114,21 @@ class Relay:
         self._save_when_due()
         self._measure_when_due()
         self._open_broker()
-        sent = self._has_room() and self._send_page()
-        if sent:
+        self._settle(0.0)
+        self._look_into_stall()
+        if self._has_room() and self._send_page():
             self._rest.reset()
-        if self._flights:
-            self._settle(0.0 if sent else self._rest.next())
             return 0.0
-        return 0.0 if sent else self._rest.next()
+        if not self._flights:
+            return self._rest.next()
+        self._settle(self._rest.next())
+        return 0.0
 
     def _open_store(self) -> None:
         if not self._store.is_open:
             tenure = self._store.open()
             self._source = tenure.source
+            self._measured_at = float("-inf")
             if tenure.inherited:
                 self._broker.close()
                 self._resume(tenure.position)
@@ -129,39 +143,57 @@ class Relay:
         """Start reading again behind what is acknowledged; what is on its way is forgotten."""
         self._position = position
         self._flights: deque[_Flight] = deque()
-        self._window = Window(self._store, position, limits=self._limits)
-        self._unsent: tuple[Page, list[Record]] | None = None
+        self._read_from(position)
+
+    def _read_from(self, position: Position) -> None:
+        limits = self._limits if self._refused is None else replace(self._limits, rows=1)
+        self._window = Window(self._store, position, limits=limits)
 
     def _has_room(self) -> bool:
         if self._flights and self._flights[-1].delivery.stopped:
             return False
-        return len(self._flights) < self._pace.pages
+        return len(self._flights) < (self._pace.pages if self._refused is None else 1)
 
     def _send_page(self) -> bool:
-        page, records = self._unsent or self._read_page()
-        if not records:
-            self._skip(page)
-            return False
-        self._unsent = page, records
+        """Send the next page. Where that fails it is read anew later, for rows may be removed."""
+        page = self._window.read()
+        if not page.rows:
+            return self._skip(page)
+        try:
+            self._send(page)
+        except Unavailable:
+            self._read_from(page.start)
+            raise
+        return True
+
+    def _send(self, page: Page) -> None:
+        records, refused = to_records(self._source, page.rows)
+        if refused is not None:
+            if not records:
+                raise refused
+            end = page.after(len(records))
+            page = Page(page.rows[: len(records)], page.start, end)
+            self._read_from(end)
         self._require_topics({record.topic for record in records})
         if not self._flights:
             self._moved_at = self._clock()
         self._flights.append(_Flight(page, self._broker.send(records)))
-        self._unsent = None
-        return True
 
-    def _read_page(self) -> tuple[Page, list[Record]]:
-        page = self._window.read()
-        return page, to_records(self._source, page.rows)
-
-    def _skip(self, page: Page) -> None:
+    def _skip(self, page: Page) -> bool:
+        """Move over a page without rows; True where more of its window follows."""
+        ended = page.end.now is None
         if not self._flights:
             self._position = page.end
-            self._moved_at = self._measured_at = self._clock()
-            self._health.measured(Backlog(0, 0.0))
+            self._moved_at = self._clock()
+            self._proven = True
+            if ended:
+                self._measured_at = self._moved_at
+                self._health.measured(Backlog(0, 0.0))
             if self._saved == page.start:
                 self._saved = page.end
                 self._health.position_known()
+            self._relax()
+        return not ended
 
     def _require_topics(self, topics: set[str]) -> None:
         missing = self._broker.unavailable(topics)
@@ -173,12 +205,11 @@ class Relay:
             flight = self._flights[0]
             self._move(flight, flight.delivery.settle(timeout))
             if flight.delivery.error is not None:
-                self._broker.close()
-                raise flight.delivery.error
-            if flight.acknowledged < len(flight.page.rows):
-                return self._look_into_stall(flight)
+                self._give_back(flight, flight.delivery.error)
+            if not flight.landed:
+                return
             self._flights.popleft()
-        return None
+            self._relax()
 
     def _move(self, flight: _Flight, acknowledged: int) -> None:
         if acknowledged > flight.acknowledged:
@@ -186,16 +217,43 @@ class Relay:
             flight.acknowledged = acknowledged
             self._position = flight.page.after(acknowledged)
             self._moved_at = self._clock()
+            self._proven = True
             self._rest.reset()
 
-    def _look_into_stall(self, flight: _Flight) -> None:
+    def _give_back(self, flight: _Flight, error: Unavailable) -> NoReturn:
+        """Start again behind what is acknowledged, and row by row where Kafka refuses one."""
+        if isinstance(error, (RecordRejected, TopicUnavailable)):
+            self._refused = flight.page.rows[flight.acknowledged].id
+        self._proven = False
+        self._broker.close()
+        raise error
+
+    def _relax(self) -> None:
+        """Read whole pages again once the position has passed the refused row."""
+        at = self._position
+        if self._refused is not None and (at.now is None or at.last_id >= self._refused):
+            self._refused = None
+            self._read_from(at)
+
+    def _look_into_stall(self) -> None:
         """Name the reason where records have been waiting for long; they stay on their way."""
-        if self._clock() - self._moved_at >= self._pace.stall:
-            self._broker.forget_topics()
-            self._require_topics({row.topic for row in flight.page.rows[flight.acknowledged :]})
-            raise BrokerUnavailable("Kafka does not acknowledge what was sent")
+        if not self._flights or self._clock() - self._moved_at < self._pace.stall:
+            return
+        rows = self._flights[0].page.rows[self._flights[0].acknowledged :]
+        stall = BrokerUnavailable(
+            f"Kafka does not acknowledge outbox row {rows[0].id} for topic {rows[0].topic!r}, "
+            f"which was sent more than {self._pace.stall:g} s ago: look at the brokers that hold "
+            "this topic, and at its min.insync.replicas"
+        )
+        if self._health.reason is None:
+            self._set_back(stall)
+        self._broker.forget_topics()
+        self._require_topics({row.topic for row in rows})
+        raise stall
 
     def _set_back(self, exc: Unavailable) -> None:
+        if isinstance(exc, StoreUnavailable):
+            self._health.out_of_sight()
         if self._health.waits_for(str(exc)):
             log.warning("waiting", reason=str(exc))
 
@@ -215,18 +273,24 @@ class Relay:
             self._measured_at = now
             self._health.measured(self._store.backlog(self._position))
 
-    def _settle_at_stop(self) -> None:
-        deadline = self._clock() + self._pace.settle_at_stop
-        with self._reported_at_stop():
+    def _settle_at_stop(self, stop: Stop) -> None:
+        """Store what is acknowledged, then again what is settled in the time that is left."""
+        deadline = self._clock() + self._pace.settle_at_stop - stop.age
+        self._save_at_stop()
+        with _reported_at_stop():
             while self._flights and self._clock() < deadline:
                 self._settle(self._pace.idle)
-        with self._reported_at_stop():
+        self._save_at_stop()
+
+    def _save_at_stop(self) -> None:
+        with _reported_at_stop():
             if self._store.is_open and self._position != self._saved:
                 self._save()
 
-    @contextmanager
-    def _reported_at_stop(self) -> Iterator[None]:
-        try:
-            yield
-        except Unavailable as exc:
-            log.warning("stopped while waiting", reason=str(exc))
+
+@contextmanager
+def _reported_at_stop() -> Iterator[None]:
+    try:
+        yield
+    except Unavailable as exc:
+        log.warning("stopped while waiting", reason=str(exc))

@@ -150,43 +150,72 @@ class MemoryStore:
 
 
 class MemoryDelivery:
-    """A page that is acknowledged as far as its broker says."""
+    """A page that is acknowledged as far as its broker says.
+
+    Behind a rejected record, what was sent of other keys arrives, as in other partitions.
+    """
 
     def __init__(self, broker: MemoryBroker, records: Sequence[Record]) -> None:
+        sent = [record.id not in broker.unsendable for record in records]
+        self._records = records[: sent.index(False) if False in sent else None]
+        self._behind = records[len(self._records) :]
+        broker.sent += self._records
         self._broker = broker
-        self._records = records
+        self._opening = broker.openings
         self._acknowledged = 0
         self.error: Unavailable | None = None
 
     @property
     def stopped(self) -> bool:
-        return False
+        return bool(self._behind)
 
     def settle(self, timeout: float) -> int:
-        while self._acknowledged < len(self._records) and self.error is None:
+        while self._acknowledged < len(self._records) and self._answered:
             record = self._records[self._acknowledged]
-            if record.id in self._broker.rejected:
-                self.error = RecordRejected(f"row {record.id} is rejected")
-            elif self._broker.outage is not None:
-                self.error = BrokerUnavailable(self._broker.outage)
-            elif self._broker.frozen or record.id > self._broker.acknowledge_upto:
+            self.error = self._error(record)
+            if self.error is not None:
                 break
-            else:
-                self._broker.log.append(record)
-                self._acknowledged += 1
+            self._broker.log.append(record)
+            self._acknowledged += 1
+        if self._behind and self._acknowledged == len(self._records):
+            self.error = RecordRejected(f"row {self._behind[0].id} cannot be sent")
         return self._acknowledged
+
+    @property
+    def _answered(self) -> bool:
+        broker = self._broker
+        if self.error is not None or self._opening != broker.openings or not broker.is_open:
+            return False
+        in_time = self._records[self._acknowledged].id <= broker.acknowledge_upto
+        return not broker.frozen and (in_time or broker.outage is not None)
+
+    def _error(self, record: Record) -> Unavailable | None:
+        if record.id in self._broker.rejected:
+            behind = self._broker.sent[self._broker.sent.index(record) :]
+            self._broker.log += [other for other in behind if other.key != record.key]
+            return RecordRejected(f"row {record.id} is rejected")
+        if self._broker.outage is not None:
+            return BrokerUnavailable(self._broker.outage)
+        return None
 
 
 class MemoryBroker:
-    """A `Broker` that can be frozen, lost, and made to stop after a given row."""
+    """A `Broker` that can be frozen, lost, and made to stop at a given row.
+
+    A row in `unsendable` stops its page, one in `rejected` is refused on arrival.
+    """
 
     def __init__(self) -> None:
         self.log: list[Record] = []
+        self.sent: list[Record] = []
         self.missing: dict[str, str] = {}
+        self.unsendable: set[int] = set()
         self.rejected: set[int] = set()
         self.outage: str | None = None
+        self.silence: str | None = None
         self.frozen = False
         self.acknowledge_upto = 2**63
+        self.openings = 0
         self._open = False
 
     @property
@@ -196,18 +225,24 @@ class MemoryBroker:
     def open(self) -> None:
         if self.outage is not None:
             raise BrokerUnavailable(self.outage)
+        self.openings += 1
+        self.sent = []
         self._open = True
 
     def unavailable(self, topics: Collection[str]) -> Mapping[str, str]:
+        if self.silence is not None:
+            raise BrokerUnavailable(self.silence)
         return {topic: why for topic, why in self.missing.items() if topic in topics}
 
     def forget_topics(self) -> None:
         """`missing` is asked each time."""
 
     def send(self, records: Sequence[Record]) -> MemoryDelivery:
+        if not self._open:
+            raise BrokerUnavailable("the connection to Kafka is closed: open it first")
         return MemoryDelivery(self, records)
 
-    def close(self, timeout: float = 0.0) -> None:
+    def close(self) -> None:
         self._open = False
 
 

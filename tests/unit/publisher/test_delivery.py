@@ -1,7 +1,8 @@
-from kafka.partitioner.default import murmur2
+import pytest
 
 from publisher.delivery import to_records
-from publisher.ports import Row
+from publisher.errors import RecordRejected
+from publisher.ports import Record, Row
 
 ROW = Row(
     id=42,
@@ -17,8 +18,14 @@ ROW = Row(
 )
 
 
+def only(source: str, rows: list[Row]) -> Record:
+    (record,), refused = to_records(source, rows)
+    assert refused is None
+    return record
+
+
 def test_a_record_is_the_stored_value_with_nine_headers() -> None:
-    (record,) = to_records("/shop", [ROW])
+    record = only("/shop", [ROW])
     assert (record.id, record.topic, record.key, record.value) == (
         42,
         "shop.orders",
@@ -32,31 +39,27 @@ def test_a_record_is_the_stored_value_with_nine_headers() -> None:
 
 
 def test_the_time_of_the_event_travels_as_a_header_only() -> None:
-    (record,) = to_records("/shop", [ROW])
+    record = only("/shop", [ROW])
     assert dict(record.headers)["ce_time"] == ROW.time
     assert ROW.time not in (record.key, record.value)
 
 
 def test_a_tombstone_has_no_value_and_no_content_type() -> None:
-    (record,) = to_records("/shop", [ROW._replace(value=None)])
+    record = only("/shop", [ROW._replace(value=None)])
     assert record.value is None
     assert "content-type" not in dict(record.headers)
 
 
 def test_context_travels_as_headers() -> None:
-    (record,) = to_records("/shop", [ROW._replace(headers=b'{"traceparent":"00-ab-cd-01"}')])
+    record = only("/shop", [ROW._replace(headers=b'{"traceparent":"00-ab-cd-01"}')])
     assert dict(record.headers)["traceparent"] == b"00-ab-cd-01"
 
 
-def test_keys_are_hashed_as_the_java_client_does() -> None:
-    """The vectors are those of Apache Kafka's own `UtilsTest.testMurmur2`."""
-    vectors = {
-        b"21": -973932308,
-        b"foobar": -790332482,
-        b"a-little-bit-long-string": -985981536,
-        b"a-little-bit-longer-string": -1486304829,
-        b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8": -58897971,
-        b"abc": 479470107,
-    }
-    for key, java in vectors.items():
-        assert murmur2(key) & 0xFFFFFFFF == java & 0xFFFFFFFF
+@pytest.mark.parametrize("headers", [b'{"actor": 7}', b"[1]", b"nonsense", b"\xff"])
+def test_a_row_whose_headers_cannot_be_sent_is_named_and_ends_the_page(headers: bytes) -> None:
+    bad = ROW._replace(id=43, headers=headers)
+    records, refused = to_records("/shop", [ROW, bad, ROW._replace(id=44)])
+    assert [record.id for record in records] == [42]
+    assert isinstance(refused, RecordRejected)
+    assert "outbox row 43 for topic 'shop.orders'" in str(refused)
+    assert "DELETE FROM outbox_event WHERE id = 43" in str(refused)
