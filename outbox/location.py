@@ -7,7 +7,8 @@ from pathlib import Path
 
 from outbox.errors import ShadowedPackage
 
-HOME = Path(__file__).resolve().parent.parent
+# The folder is resolved, not the file: each file may be a link of its own into a cache.
+HOME = Path(__file__).parent.resolve().parent
 
 
 def require_own_schemas() -> None:

@@ -49,6 +49,16 @@ def test_a_module_or_namespace_of_the_users_called_schemas_is_named_too(tmp_path
     assert f"the package 'schemas' at {tmp_path / 'schemas.py'} hides" in done.stderr
 
 
+def test_a_tree_whose_files_are_links_of_their_own_is_no_other_package(tmp_path: Path) -> None:
+    for file in [*(ROOT / "outbox").rglob("*.py"), *(ROOT / "schemas").rglob("*.py")]:
+        link = tmp_path / file.relative_to(ROOT)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(file)
+
+    done = run("import outbox; print(outbox.__file__)", cwd=tmp_path)
+    assert (done.returncode, done.stdout.strip()) == (0, str(tmp_path / "outbox" / "__init__.py"))
+
+
 def test_using_it_without_the_installed_application_says_what_to_add() -> None:
     done = run(
         "from django.conf import settings; settings.configure(INSTALLED_APPS=[], DATABASES={}); "
