@@ -19,15 +19,24 @@ class OutboxConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from outbox import autocommit, checks, conf, deletion, installation, registration
-        from outbox.capture import captured_models, payload_for
+        from outbox import (
+            checks,
+            conf,
+            installation,
+            operations,
+            registration,
+            saving,
+            statements,
+        )
+        from outbox.capture import captured_models
 
         conf.current()
         autodiscover_modules("events")
         for captured in captured_models():
             captured.event  # noqa: B018 - a contract that cannot be made stops the start
-        autocommit.install()
-        deletion.install(payload_for)
+        operations.install()
+        saving.install()
+        statements.install()
         checks.register()
         connection_created.connect(begin_empty, dispatch_uid="outbox.buffer")
         pre_migrate.connect(installation.migration_started, sender=self)

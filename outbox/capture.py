@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar, cast
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from django.db.models import Model
-from django.db.models.signals import class_prepared
 from pydantic import BaseModel
 
+from outbox import tables
 from outbox.captured import Captured
 from outbox.errors import InvalidCapture
-from outbox.payload import Payload, payload_of
+from outbox.payload import payload_of
 from schemas import Contract
 
 M = TypeVar("M", bound=Model)
@@ -52,8 +52,7 @@ def capture(
             Contract(type=type or model._meta.label_lower, version=version, topic=topic),
             lambda: payload_of(model, key=key, fields=fields, exclude=exclude, contract=contract),
         )
-        for each in _family(model):
-            captured.connect(each)
+        captured.follow()
         return model
 
     return decorate
@@ -61,34 +60,12 @@ def capture(
 
 def release(model: type[Model]) -> None:
     """Capture a model no longer; for tests."""
-    captured = _captured.pop(model)
-    for each in _family(model):
-        captured.disconnect(each)
+    del _captured[model]
+    tables.unfollow(model)
 
 
 def captured_models() -> list[Captured]:
     return list(_captured.values())
-
-
-def payload_for(model: type[Model]) -> Payload | None:
-    """What the events of this class, or of the model behind this proxy, say; None without any."""
-    captured = _captured.get(cast("type[Model]", model._meta.concrete_model))
-    return captured.payload if captured else None
-
-
-def _family(model: type[Model]) -> Iterator[type[Model]]:
-    """The model, its proxies and its multi-table descendants, as far as they are known."""
-    if not model._meta.abstract:
-        yield model
-    for child in model.__subclasses__():
-        yield from _family(child)
-
-
-def _adopt(*, sender: type[Model], **kwargs: object) -> None:
-    """Receives `class_prepared`: a new proxy or child of a captured model is captured with it."""
-    for ancestor in sender.__mro__[1:]:
-        if captured := _captured.get(ancestor):
-            captured.connect(sender)
 
 
 def _refuse_uncapturable(model: type[Model]) -> None:
@@ -96,14 +73,9 @@ def _refuse_uncapturable(model: type[Model]) -> None:
     faults = {
         "it is abstract; capture each model that derives from it": meta.abstract,
         "it is a proxy; capture the model behind it": meta.proxy,
-        "Django made it for a many-to-many relation and sends no signals for it; declare the "
-        "through model": meta.auto_created,
         "it is part of the outbox": meta.app_label == "outbox",
         "it is captured already; one capture() is for one model": model in _captured,
     }
     for fault, found in faults.items():
         if found:
             raise InvalidCapture(f"{model.__name__} cannot be captured: {fault}")
-
-
-class_prepared.connect(_adopt, dispatch_uid="outbox.capture")

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-import django
+from django.db import connections
 from django.db.models import Model, QuerySet
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic import Field as PydanticField
 
-from outbox.columns import AnyField, Canonical, kind_of, stored
+from outbox import database
+from outbox.columns import AnyField, Canonical, kind_of
 from outbox.errors import InvalidCapture, InvalidPayload, UnsupportedField
 from schemas.encoding import key_text
 
 Values = dict[str, Any]
-
-# From 6.0 on, save() brings generated columns back into memory.
-_UPDATE_RETURNS_GENERATED = django.VERSION >= (6, 0)
 
 
 class State(BaseModel):
@@ -39,32 +37,14 @@ class State(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A concrete field and how its value becomes canonical."""
+    """A concrete field, and what makes its stored value canonical."""
 
     field: AnyField
     canonical: Canonical
-    is_pk: bool
 
     @property
     def name(self) -> str:
         return self.field.attname
-
-    def is_stale(
-        self, instance: Model, *, created: bool, raw: bool, update_fields: Collection[str] | None
-    ) -> bool:
-        """Whether memory may differ from the row that was just saved."""
-        field, memory = self.field, instance.__dict__
-        if field.attname not in memory or hasattr(memory[field.attname], "resolve_expression"):
-            return True
-        if self.is_pk:
-            return False
-        if update_fields is not None:
-            return field.name not in update_fields and field.attname not in update_fields
-        if field.generated:
-            return not created and not _UPDATE_RETURNS_GENERATED
-        # A raw save writes the model's own table only, whatever memory holds for its parents.
-        concrete = cast("type[Model]", instance._meta.concrete_model)
-        return raw and field not in concrete._meta.local_concrete_fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,31 +61,13 @@ class Payload:
     pk: tuple[Column, ...]
     columns: tuple[Column, ...]
 
-    def of_saved(
-        self,
-        instance: Model,
-        *,
-        using: str,
-        created: bool,
-        raw: bool,
-        update_fields: Collection[str] | None,
-    ) -> Values:
-        """Values as stored: from memory, or with one query where memory may differ from the row."""
-        if any(
-            column.is_stale(instance, created=created, raw=raw, update_fields=update_fields)
-            for column in self.columns
-        ):
-            return self._read_back(instance, using)
-        return self.of_memory(instance)
-
-    def of_memory(self, instance: Model) -> Values:
-        """Values of an instance whose row was just written or read in full."""
-        return self._canonical(getattr(instance, column.name) for column in self.columns)
+    def of_row(self, row: Iterable[Any]) -> Values:
+        """The canonical values of a row, given in the order of `columns`."""
+        return canonical(self.model._meta.label, self.columns, row)
 
     def of_rows(self, rows: QuerySet[Model, Any]) -> list[Values]:
         """Values of rows, read with one query."""
-        names = [column.name for column in self.columns]
-        return [self._canonical(row) for row in rows.values_list(*names)]
+        return [self.of_row(row) for row in read(rows, self.columns)]
 
     def state_of(self, values: Values) -> BaseModel:
         """The contract's instance; InvalidPayload names the row and the fields that do not fit."""
@@ -128,30 +90,34 @@ class Payload:
     def pk_of(self, values: Values) -> tuple[Any, ...]:
         return tuple(values[column.name] for column in self.pk)
 
-    def pk_of_instance(self, instance: Model) -> tuple[Any, ...]:
-        return tuple(column.canonical(getattr(instance, column.name)) for column in self.pk)
 
-    def _canonical(self, row: Iterable[Any]) -> Values:
-        values: Values = {}
-        for column, value in zip(self.columns, row, strict=True):
-            try:
-                values[column.name] = column.canonical(value)
-            except Exception as exc:
-                raise InvalidPayload(
-                    f"{self.model._meta.label}.{column.field.name} holds a value that has no "
-                    f"canonical form: {exc}; correct it, or exclude the field from capture()"
-                ) from exc
-        return values
+def rows_of(model: type[Model]) -> QuerySet[Model, Any]:
+    """All rows in the database of the outbox; a manager of the model's might hide some."""
+    return QuerySet(model, using=database.alias())
 
-    def _read_back(self, instance: Model, using: str) -> Values:
-        pk = {column.name: getattr(instance, column.name) for column in self.pk}
-        rows = self.model._base_manager.using(using).filter(**pk)
-        for values in self.of_rows(rows):
-            return values
-        raise InvalidPayload(
-            f"{self.model._meta.label} {pk} was saved but cannot be read back through its base "
-            "manager; let Meta.base_manager_name name a manager that filters nothing"
-        )
+
+def read(rows: QuerySet[Model, Any], columns: Iterable[Column]) -> list[tuple[Any, ...]]:
+    """These columns as they are stored: no field converts them."""
+    query = rows.values_list(*(column.name for column in columns)).query
+    sql, params = query.get_compiler(rows.db).as_sql()
+    with connections[rows.db].cursor() as cursor:
+        cursor.execute(sql, params)
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+        return found
+
+
+def canonical(label: str, columns: Iterable[Column], row: Iterable[Any]) -> Values:
+    """Values of these columns; InvalidPayload names the one that has no canonical form."""
+    values: Values = {}
+    for column, value in zip(columns, row, strict=False):
+        try:
+            values[column.name] = column.canonical(value)
+        except Exception as exc:
+            raise InvalidPayload(
+                f"{label}.{column.field.name} holds a value that has no canonical form: {exc}; "
+                "correct it, or exclude the field from capture()"
+            ) from exc
+    return values
 
 
 def payload_of(
@@ -171,8 +137,10 @@ def payload_of(
         state = contract
         named = {name: _field(model, name) for name in contract.model_fields}
     pk = model._meta.pk_fields
+    # Of a child by multi-table inheritance: its row is found by those of its parents.
+    links = [parent._meta.pk for parent in model._meta.all_parents]
     keys = pk if key == "pk" else [_field(model, key)]
-    columns = {field: _column(field, pk) for field in (*pk, *keys, *named.values())}
+    columns = {field: _column(field) for field in (*pk, *links, *keys, *named.values())}
     return Payload(
         model=model,
         state=state,
@@ -183,8 +151,12 @@ def payload_of(
     )
 
 
-def _column(field: AnyField, pk: Collection[AnyField]) -> Column:
-    return Column(field=field, canonical=kind_of(field) or stored(field), is_pk=field in pk)
+def _column(field: AnyField) -> Column:
+    return Column(field=field, canonical=kind_of(field) or _as_stored)
+
+
+def _as_stored(value: Any) -> Any:
+    return value
 
 
 def _field(model: type[Model], name: str) -> AnyField:

@@ -163,6 +163,42 @@ class Seat(models.Model):
     taken = models.BooleanField(default=False)
 
 
+class Sealed(models.TextField):  # type: ignore[type-arg]
+    """Text that is stored otherwise than memory holds it."""
+
+    def get_db_prep_save(self, value: Any, connection: Any) -> Any:
+        return value and value[::-1]
+
+    def from_db_value(self, value: Any, *args: object) -> Any:
+        return value and value[::-1]
+
+
+class Living(models.Manager["Page"]):
+    def get_queryset(self) -> models.QuerySet["Page"]:
+        return super().get_queryset().filter(dead=False).distinct()
+
+
+@outbox.capture(topic="test.pages")
+class Page(models.Model):
+    """Its managers hide some of its rows, and one of its columns is sealed."""
+
+    text = Sealed(default="")
+    dead = models.BooleanField(default=False)
+    labels: Any = models.ManyToManyField("Label")
+
+    objects = Living()
+
+    class Meta:
+        base_manager_name = "objects"
+
+
+class Label(models.Model):
+    name = models.TextField()
+
+
+outbox.capture(topic="test.page-labels")(Page.labels.through)
+
+
 @outbox.capture(topic="test.answers")
 class Answer(models.Model):
     """Its rows have an order, in a column whose name begins with an underscore."""

@@ -1,7 +1,10 @@
 """Multi-table inheritance: one event for each logical change, on the model that was captured."""
 
+from threading import Event, Thread
+
 import pytest
 from django.core import serializers
+from django.db import connection, transaction
 
 import outbox
 from tests.app.models import Car, FastCar, Lorry, Place, Restaurant, Vehicle, VehicleView
@@ -112,3 +115,52 @@ def test_a_raw_save_of_a_child_is_no_change_of_its_parent() -> None:
     for loaded in serializers.deserialize("json", fixture):
         loaded.save()
     assert operations() == ["create"]
+
+
+def test_deferred_columns_of_the_parent_are_no_change_of_it() -> None:
+    car = Car.objects.create(wheels=4)
+    Car.objects.defer("wheels").get(pk=car.pk).save()
+    assert operations("test.vehicles") == ["create"]
+
+
+def test_a_parent_saved_as_such_is_a_change_of_its_captured_child() -> None:
+    lorry = Lorry.objects.create(wheels=6, load=40)
+    Vehicle.objects.filter(pk=lorry.pk).update(wheels=8)
+    Vehicle.objects.create()
+    assert operations("test.lorries") == ["create", "update"]
+    change = [row.json["after"] for row in stored() if row.topic == "test.lorries"][-1]
+    assert (change["wheels"], change["load"]) == (8, 40)
+
+
+def test_many_children_are_read_and_deleted_in_few_queries() -> None:
+    for load in range(5):
+        Lorry.objects.create(load=load)
+    Lorry.objects.update(load=9, wheels=2)
+    Lorry.objects.all().delete()
+    assert operations("test.lorries")[5:10] == ["update"] * 5
+    states = [row.json["before"] for row in stored() if row.topic == "test.lorries" and row.value]
+    assert [state and state["wheels"] for state in states[-5:]] == [2] * 5
+
+
+def test_two_writers_of_one_child_leave_its_state_as_the_last_event() -> None:
+    """One writes the table of the parent, the other that of the child."""
+    lorry = Lorry.objects.create(wheels=4, load=1)
+    started = Event()
+
+    def load() -> None:
+        try:
+            started.set()
+            Lorry.objects.filter(pk=lorry.pk).update(load=7)
+        finally:
+            connection.close()
+
+    other = Thread(target=load)
+    with transaction.atomic():
+        Vehicle.objects.filter(pk=lorry.pk).update(wheels=99)
+        other.start()
+        assert started.wait(10)
+        other.join(0.5)
+        assert other.is_alive()
+    other.join(10)
+    last = [row.json["after"] for row in stored() if row.topic == "test.lorries"][-1]
+    assert (last["wheels"], last["load"]) == (99, 7)

@@ -168,7 +168,7 @@ def test_a_number_that_json_does_not_have_is_refused_when_another_writer_stored_
     Specimen.objects.create()
     with connection.cursor() as cursor:
         cursor.execute("UPDATE testapp_specimen SET number = 'NaN'")
-    with pytest.raises(InvalidPayload, match=r"testapp\.Specimen\.number holds a value .*NaN"):
+    with pytest.raises(InvalidPayload, match=r"testapp\.Specimen \d+ .*number: .*finite"):
         Specimen.objects.all().delete()
     assert Specimen.objects.count() == 1
 
@@ -210,7 +210,8 @@ class TestStaleMemory:
 
     def test_columns_outside_update_fields_are_recorded_as_stored_not_as_in_memory(self) -> None:
         order = Order.objects.create(number="1", quantity=1)
-        Order.objects.update(total=Decimal("9.99"))
+        with outbox.suppress():
+            Order.objects.update(total=Decimal("9.99"))
         order.number, order.quantity = "2", 7
         order.save(update_fields=["number"])
         state = stored()[1].json["after"]

@@ -1,0 +1,130 @@
+"""Which tables are followed, and by whom."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from functools import cached_property
+from typing import Any, Literal, NamedTuple, Protocol, cast
+
+from django.db.models import Model
+
+from outbox import conf
+from outbox.buffer import Buffer
+from outbox.columns import AnyField
+from outbox.payload import Column, Values, canonical
+from outbox.suppression import is_suppressed
+
+Op = Literal["create", "update", "delete"]
+
+
+class Write(NamedTuple):
+    """What a statement did to one row; values are keyed by column, None where not known."""
+
+    op: Op
+    before: Values | None
+    after: Values | None
+
+
+class Follower(Protocol):
+    """Records what statements do to the rows of a table."""
+
+    @property
+    def model(self) -> type[Model]:
+        """The captured model, which `suppress` may name."""
+
+    @property
+    def is_part(self) -> bool:
+        """Whether a row of this table is but a part of a row of the model."""
+
+    @property
+    def columns(self) -> Iterable[Column]:
+        """What it has to know of a row: columns of this table, the primary key among them."""
+
+    def needs_before(self, assigned: Collection[AnyField]) -> bool:
+        """Whether an update of these columns must say what they held."""
+
+    def written(self, writes: Sequence[Write], buffer: Buffer) -> None:
+        """Record what happened to some rows, in this order."""
+
+
+class Table:
+    """A table with those who follow it."""
+
+    def __init__(self, model: type[Model], followers: Sequence[Follower]) -> None:
+        self.label = model._meta.label
+        self._model = model
+        self.followers = followers
+
+    def active(self, sender: type[Model], *, raw: bool) -> Table | None:
+        """What is left of it for a write now, under `suppress` and OUTBOX_CAPTURE_RAW."""
+        if raw and not conf.current().capture_raw:
+            return None
+        if sender._meta.proxy and is_suppressed(sender):
+            return None
+        loud = [each for each in self.followers if not is_suppressed(each.model)]
+        if len(loud) == len(self.followers):
+            return self
+        return Table(self._model, loud) if loud else None
+
+    @cached_property
+    def has_parts(self) -> bool:
+        return any(each.is_part for each in self.followers)
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        columns = (column for each in self.followers for column in each.columns)
+        return tuple({column.field: column for column in columns}.values())
+
+    def needs_before(self, assigned: Collection[AnyField]) -> bool:
+        return any(each.needs_before(assigned) for each in self.followers)
+
+    def values(self, row: Iterable[Any]) -> Values:
+        return canonical(self.label, self.columns, row)
+
+    def written(self, writes: Sequence[Write], buffer: Buffer) -> None:
+        for each in self.followers:
+            each.written(writes, buffer)
+
+
+_tables: dict[type[Model], Table] = {}
+
+
+def follow(model: type[Model], follower: Follower) -> None:
+    """Let a follower see what happens to the table of a model."""
+    _set(model, [*_followers(model), follower])
+
+
+def unfollow(model: type[Model]) -> None:
+    """Let nobody follow the rows of a captured model any longer."""
+    for table in list(_tables):
+        _set(table, [each for each in _followers(table) if each.model is not model])
+
+
+def table_of(
+    model: type[Model], *, sender: type[Model] | None = None, raw: bool = False
+) -> Table | None:
+    """The table of a model, if a write to it is to be recorded now.
+
+    `sender` is the class, perhaps a proxy, by which it is written.
+    """
+    table = _tables.get(cast("type[Model]", model._meta.concrete_model))
+    return None if table is None else table.active(sender or model, raw=raw)
+
+
+def tables_of(model: type[Model], *, raw: bool = False) -> list[Table]:
+    """Those of a model and of its parents that are to be recorded now."""
+    if not _tables:
+        return []
+    tables = (table_of(each, sender=model, raw=raw) for each in (model, *model._meta.all_parents))
+    return [table for table in tables if table]
+
+
+def _followers(model: type[Model]) -> list[Follower]:
+    table = _tables.get(model)
+    return list(table.followers) if table else []
+
+
+def _set(model: type[Model], followers: list[Follower]) -> None:
+    _tables.pop(model, None)
+    if followers:
+        _tables[model] = Table(model, followers)
