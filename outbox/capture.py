@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from outbox import tables
 from outbox.captured import Captured
 from outbox.errors import InvalidCapture
-from outbox.payload import payload_of
+from outbox.payload import Choice
 from schemas import Contract
 
 M = TypeVar("M", bound=Model)
@@ -30,28 +30,22 @@ def capture(
     exclude: Sequence[str] = (),
     contract: type[BaseModel] | None = None,
 ) -> Callable[[type[M]], type[M]]:
-    """Record a `Change` for every row of the decorated model that is saved or deleted.
+    """Record a `Change` for every row of the decorated model that is written.
 
     `topic` is compacted and belongs to this model alone. `type` is "app_label.model" by default.
     `key` names the unique field whose value is the key of the events. The state holds all columns,
     or `fields`, or all but `exclude`, or the fields of `contract`, a pydantic model.
 
     Also for a model of another application: `capture(topic="shop.users")(User)`.
-    Raises InvalidCapture for a model that cannot be captured, and at start for its columns.
+    Raises InvalidCapture for a model that cannot be captured, and at start for its columns;
+    schemas.errors.InvalidContract for a type, version or topic that is none.
     """
+    choice = Choice(key=key, fields=fields, exclude=exclude, contract=contract)
 
     def decorate(model: builtins.type[M]) -> builtins.type[M]:
-        _refuse_uncapturable(model)
-        if sum((fields is not None, bool(exclude), contract is not None)) > 1:
-            raise InvalidCapture(
-                f"{model._meta.label}: fields=, exclude= and contract= each choose the fields; "
-                "keep one of them"
-            )
-        captured = _captured[model] = Captured(
-            model,
-            Contract(type=type or model._meta.label_lower, version=version, topic=topic),
-            lambda: payload_of(model, key=key, fields=fields, exclude=exclude, contract=contract),
-        )
+        _refuse(model, topic, choice)
+        line = Contract(type=type or model._meta.label_lower, version=version, topic=topic)
+        captured = _captured[model] = Captured(model, line, choice)
         captured.follow()
         return model
 
@@ -68,14 +62,18 @@ def captured_models() -> list[Captured]:
     return list(_captured.values())
 
 
-def _refuse_uncapturable(model: type[Model]) -> None:
+def _refuse(model: type[Model], topic: object, choice: Choice) -> None:
     meta = model._meta
     faults = {
         "it is abstract; capture each model that derives from it": meta.abstract,
         "it is a proxy; capture the model behind it": meta.proxy,
         "it is part of the outbox": meta.app_label == "outbox",
         "it is captured already; one capture() is for one model": model in _captured,
+        'it needs a topic, such as topic="shop.orders"': topic is None,
+        "fields=, exclude= and contract= each choose the fields; keep one of them": (
+            choice.is_contradictory
+        ),
     }
     for fault, found in faults.items():
         if found:
-            raise InvalidCapture(f"{model.__name__} cannot be captured: {fault}")
+            raise InvalidCapture(f"{meta.label} cannot be captured: {fault}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ from django.db.models import Model
 from outbox import inheritance, tables
 from outbox.buffer import Buffer
 from outbox.columns import AnyField
-from outbox.payload import Column, Payload, Values
+from outbox.payload import Choice, Column, Payload, Values, payload_of
 from outbox.recorded import Recorded, recorded, tombstone
 from outbox.tables import Write
 from schemas import Change, Contract
@@ -22,36 +22,33 @@ from schemas import Change, Contract
 class Captured:
     """Every row of the model that is saved or deleted becomes an event of this contract."""
 
-    def __init__(
-        self, model: type[Model], contract: Contract, make_payload: Callable[[], Payload]
-    ) -> None:
+    is_part = False
+
+    def __init__(self, model: type[Model], contract: Contract, choice: Choice) -> None:
         self.model = model
         self.label = model._meta.label
         self.contract = contract
         self.topic = cast("str", contract.topic)
-        self._make_payload = make_payload
+        self._choice = choice
 
     @cached_property
     def payload(self) -> Payload:
         """Made once all models are loaded: a relation takes the type of its target."""
         apps.check_models_ready()
-        return self._make_payload()
+        return payload_of(self.model, self._choice)
 
     @cached_property
     def event(self) -> type[Change[Any]]:
         """The class of the events; consumers find it by type and version."""
-        payload, name = self.payload, f"{self.model.__name__}Change"
+        payload, contract = self.payload, self.contract
         keys = [field for field, column in payload.fields.items() if (column,) == payload.key]
-        place = {"__module__": self.model.__module__, "__qualname__": name}
+        line = {"type": contract.type, "version": contract.version, "topic": contract.topic}
+        # No class that somebody writes is called so: it would take the place of this one.
+        place = {"__module__": self.model.__module__, "__qualname__": f"capture({self.label})"}
         made = types.new_class(
-            name,
+            f"{self.model.__name__}Change",
             (Change[payload.state],),  # type: ignore[name-defined]
-            {
-                "type": self.contract.type,
-                "version": self.contract.version,
-                "topic": self.topic,
-                "key": keys[0] if keys else None,
-            },
+            {**line, "key": keys[0] if keys else None},
             lambda namespace: namespace.update(place),
         )
         return cast("type[Change[Any]]", made)
@@ -62,8 +59,6 @@ class Captured:
             inheritance.follow(self)
         else:
             tables.follow(self.model, self)
-
-    is_part = False
 
     @property
     def columns(self) -> tuple[Column, ...]:

@@ -16,6 +16,7 @@ from pydantic import Field as PydanticField
 from outbox import database
 from outbox.columns import AnyField, Canonical, kind_of
 from outbox.errors import InvalidCapture, InvalidPayload, UnsupportedField
+from schemas import SchemaError
 from schemas.encoding import key_text
 
 Values = dict[str, Any]
@@ -33,6 +34,21 @@ class State(BaseModel):
         serialize_by_alias=True,
         protected_namespaces=(),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Which columns the events of a model carry, and by which of them they go."""
+
+    key: str = "pk"
+    fields: Sequence[str] | None = None
+    exclude: Sequence[str] = ()
+    contract: type[BaseModel] | None = None
+
+    @property
+    def is_contradictory(self) -> bool:
+        ways = (self.fields is not None, bool(self.exclude), self.contract is not None)
+        return sum(ways) > 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +101,12 @@ class Payload:
             ) from None
 
     def key_of(self, values: Values) -> str:
-        return _key_text([values[column.name] for column in self.key])
-
-    def pk_of(self, values: Values) -> tuple[Any, ...]:
-        return tuple(values[column.name] for column in self.pk)
+        """The text of the key; a SchemaError names the model and the field that holds none."""
+        try:
+            return _key_text([values[column.name] for column in self.key])
+        except SchemaError as exc:
+            names = ", ".join(column.field.name for column in self.key)
+            raise type(exc)(f"{self.model._meta.label}: {names}: {exc}") from None
 
 
 def rows_of(model: type[Model]) -> QuerySet[Model, Any]:
@@ -120,35 +138,31 @@ def canonical(label: str, columns: Iterable[Column], row: Iterable[Any]) -> Valu
     return values
 
 
-def payload_of(
-    model: type[Model],
-    *,
-    key: str = "pk",
-    fields: Sequence[str] | None = None,
-    exclude: Sequence[str] = (),
-    contract: type[BaseModel] | None = None,
-) -> Payload:
+def payload_of(model: type[Model], choice: Choice) -> Payload:
     """The payload of a captured model; InvalidCapture names what does not exist or has no form."""
-    if contract is None:
-        chosen = _chosen(model, fields, exclude)
-        state = _generated(model, chosen)
-        named = dict(zip(state.model_fields, chosen, strict=True))
-    else:
-        state = contract
-        named = {name: _field(model, name) for name in contract.model_fields}
-    pk = model._meta.pk_fields
-    # Of a child by multi-table inheritance: its row is found by those of its parents.
-    links = [parent._meta.pk for parent in model._meta.all_parents]
-    keys = pk if key == "pk" else [_field(model, key)]
-    columns = {field: _column(field) for field in (*pk, *links, *keys, *named.values())}
+    state, named = _chosen(model, choice)
+    keys = model._meta.pk_fields if choice.key == "pk" else [_field(model, choice.key)]
+    # A row is found by its primary key; a child's by multi-table inheritance by its parents' too.
+    found_by = [*model._meta.pk_fields, *(parent._meta.pk for parent in model._meta.all_parents)]
+    columns = {field: _column(field) for field in (*found_by, *keys, *named.values())}
     return Payload(
         model=model,
         state=state,
         fields={name: columns[field] for name, field in named.items()},
         key=tuple(columns[field] for field in keys),
-        pk=tuple(columns[field] for field in pk),
+        pk=tuple(columns[field] for field in model._meta.pk_fields),
         columns=tuple(columns.values()),
     )
+
+
+def _chosen(model: type[Model], choice: Choice) -> tuple[type[BaseModel], dict[str, AnyField]]:
+    """The contract of the state, and the field behind each name in it."""
+    if choice.contract is not None:
+        names = choice.contract.model_fields
+        return choice.contract, {name: _field(model, name) for name in names}
+    fields = _fields(model, choice)
+    state = _generated(model, fields)
+    return state, dict(zip(state.model_fields, fields, strict=True))
 
 
 def _column(field: AnyField) -> Column:
@@ -167,43 +181,42 @@ def _field(model: type[Model], name: str) -> AnyField:
     raise InvalidCapture(f"{model._meta.label} has no column for {name!r}; choose from {known}")
 
 
-def _chosen(
-    model: type[Model], fields: Sequence[str] | None, exclude: Sequence[str]
-) -> list[AnyField]:
-    excluded = [_field(model, name) for name in exclude]
+def _fields(model: type[Model], choice: Choice) -> list[AnyField]:
+    excluded = [_field(model, name) for name in choice.exclude]
     included = (
         model._meta.concrete_fields
-        if fields is None
-        else dict.fromkeys(_field(model, name) for name in fields)
+        if choice.fields is None
+        else dict.fromkeys(_field(model, name) for name in choice.fields)
     )
     return [field for field in included if field not in excluded]
 
 
 def _generated(model: type[Model], fields: Iterable[AnyField]) -> type[BaseModel]:
     """A contract with one field for each column, named as the column's attribute."""
-    definitions: dict[str, Any] = {}
-    for field in fields:
-        kind = kind_of(field)
-        if kind is None:
-            raise UnsupportedField(
-                f"{model._meta.label}.{field.name} is a {type(field).__qualname__}, which has no "
-                f"canonical form; exclude it, or give capture() a contract that declares its type"
-            )
-        # Pydantic takes no underscore in front, which order_with_respect_to makes; Django none at
-        # the end.
-        alias = field.attname if field.attname.startswith("_") else None
-        definitions[f"{field.attname.lstrip('_')}_" if alias else field.attname] = (
-            (kind.annotation | None, PydanticField(None, alias=alias))
-            # The database may compute NULL, whatever the field says.
-            if field.null or field.generated
-            else (kind.annotation, PydanticField(..., alias=alias))
-        )
+    definitions: dict[str, Any] = dict(_definition(model, field) for field in fields)
     with warnings.catch_warnings():
         # A column may be called as a method of pydantic's, such as "copy" or "json".
         warnings.filterwarnings("ignore", "Field name .* shadows an attribute")
         return create_model(
             f"{model.__name__}State", __base__=State, __module__=model.__module__, **definitions
         )
+
+
+def _definition(model: type[Model], field: AnyField) -> tuple[str, tuple[Any, Any]]:
+    kind = kind_of(field)
+    if kind is None:
+        raise UnsupportedField(
+            f"{model._meta.label}.{field.name} is a {type(field).__qualname__}, which has no "
+            f"canonical form; exclude it, or give capture() a contract that declares its type"
+        )
+    # Pydantic takes no underscore in front, which order_with_respect_to makes; Django none at
+    # the end.
+    alias = field.attname if field.attname.startswith("_") else None
+    name = f"{field.attname.lstrip('_')}_" if alias else field.attname
+    # The database may compute NULL, whatever the field says.
+    if field.null or field.generated:
+        return name, (kind.annotation | None, PydanticField(None, alias=alias))
+    return name, (kind.annotation, PydanticField(..., alias=alias))
 
 
 def _key_text(values: Sequence[Any]) -> str:

@@ -1,5 +1,6 @@
 """Every create, update and delete of a captured model becomes an event."""
 
+import types
 import uuid
 from decimal import Decimal
 from typing import cast
@@ -15,6 +16,7 @@ import outbox
 from outbox.capture import captured_models, release
 from outbox.errors import InvalidCapture
 from schemas import Change, key_of
+from schemas.errors import DuplicateContract, MissingKey
 from tests.app.models import (
     Answer,
     Article,
@@ -291,6 +293,28 @@ class TestRefusals:
                 _ = captured.payload
         finally:
             release(Note)
+
+
+def test_a_capture_without_a_topic_is_refused() -> None:
+    with pytest.raises(InvalidCapture, match="Note cannot be captured: it needs a topic"):
+        outbox.capture(topic=cast("str", None))(Note)
+
+
+def test_a_row_without_a_key_is_refused_by_the_name_of_its_column() -> None:
+    Article.objects.create(slug="one", title="One")
+    with pytest.raises(MissingKey, match=r"testapp\.Article: slug: a key cannot be ''"):
+        Article.objects.update(slug="")
+    assert Article.objects.get().slug == "one"
+
+
+def test_a_class_of_the_same_name_does_not_take_the_place_of_the_captured_one() -> None:
+    with pytest.raises(DuplicateContract):
+        types.new_class(
+            "OrderChange",
+            (outbox.Event,),
+            {"type": "testapp.order"},
+            lambda body: body.update(__module__="tests.app.models", __qualname__="OrderChange"),
+        )
 
 
 def test_a_model_of_another_application_is_captured_by_a_call() -> None:

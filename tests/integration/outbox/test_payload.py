@@ -20,6 +20,7 @@ import outbox
 from outbox.capture import captured_models, release
 from outbox.columns import AnyField
 from outbox.errors import InvalidPayload, UnsupportedField
+from schemas import encode
 from tests.app.models import Article, Colour, Counter, Order, Specimen
 from tests.stored import operations, stored
 
@@ -135,8 +136,7 @@ def test_every_column_survives_the_round_trip_through_its_contract() -> None:
         with transaction.atomic():
             Specimen.objects.create(**{column: given})
     for row in stored():
-        assert row.event.model_dump(mode="json")
-        assert type(row.event).model_validate_json(row.value or b"") == row.event
+        assert encode(row.event) == row.value
 
 
 def test_a_naive_moment_is_stored_and_sent_in_the_default_time_zone() -> None:
