@@ -1,8 +1,12 @@
 """Connections that are opened, closed, lost and shared out."""
 
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
 import psycopg
 import pytest
 from django.db import connection, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import OperationalError
 
 import outbox
@@ -70,6 +74,56 @@ def test_a_connection_of_another_alias_is_left_as_django_made_it() -> None:
     other.ensure_connection()
     assert not {"_commit", "_savepoint", buffers._ATTRIBUTE} & other.__dict__.keys()
     other.close()
+
+
+@pytest.fixture
+def pool() -> Iterator[Callable[[], BaseDatabaseWrapper]]:
+    """Makes connections of Django's that take turns with one connection of a pool."""
+    pooled: list[Any] = []
+
+    def make() -> BaseDatabaseWrapper:
+        made: Any = connection.copy()
+        made.settings_dict["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 1, "timeout": 5}
+        made.settings_dict["CONN_MAX_AGE"] = 0
+        pooled.append(made)
+        return cast("BaseDatabaseWrapper", made)
+
+    yield make
+    pooled[0].close_pool()
+
+
+def test_a_pool_keeps_the_events_of_those_who_take_turns_apart(
+    pool: Callable[[], BaseDatabaseWrapper],
+) -> None:
+    def in_turn() -> None:
+        one, other = pool(), pool()
+        for each, word in ((one, "a"), (other, "b"), (one, "c")):
+            connections["default"] = each
+            with transaction.atomic():
+                say(word)
+                with pytest.raises(Stop), transaction.atomic():
+                    say("gone")
+                    raise Stop
+            each.close()
+
+    in_thread(in_turn)
+    assert said() == ["a", "b", "c"]
+
+
+def test_what_was_recorded_on_a_pooled_connection_that_was_given_back_is_gone(
+    pool: Callable[[], BaseDatabaseWrapper],
+) -> None:
+    def give_back() -> None:
+        connections["default"] = pool()
+        with transaction.atomic():
+            say("gone")
+            connection.close()
+        with transaction.atomic():
+            say("a")
+        connection.close()
+
+    in_thread(give_back)
+    assert said() == ["a"]
 
 
 def terminate(pid: int) -> None:
