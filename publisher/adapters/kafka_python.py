@@ -2,80 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from kafka import KafkaAdminClient, KafkaProducer
+from kafka import KafkaProducer
 from kafka import errors as kafka
 
-from publisher.errors import (
-    BrokerUnavailable,
-    ConfigurationInvalid,
-    RecordRejected,
-    TopicUnavailable,
-    Unavailable,
-)
-from publisher.ports import Record, Topic
+from publisher.adapters.kafka_config import DEFAULTS, Config, config_problems, converted
+from publisher.adapters.kafka_errors import constructing, failure, reaching
+from publisher.adapters.kafka_topics import KafkaTopics
+from publisher.errors import BrokerUnavailable, Unavailable
+from publisher.ports import Record
 
-Config = Mapping[str, Any]
+__all__ = ["KafkaPythonBroker", "KafkaPythonDelivery", "KafkaTopics", "config_problems"]
 
-DEFAULTS: Config = {
-    "acks": "all",
-    "enable_idempotence": True,
-    "allow_auto_create_topics": False,
-    # A finite time-out would leave futures that never resolve once the broker is back, and would
-    # count an outage as a failure of its records.
-    "delivery_timeout_ms": float("inf"),
-    "linger_ms": 5,
-    "batch_size": 128 * 1024,
-    "max_block_ms": 3_000,
-    "bootstrap_timeout_ms": 3_000,
-    "request_timeout_ms": 15_000,
-    "retry_backoff_ms": 20,
-    "reconnect_backoff_max_ms": 1_000,
-    "metrics_enabled": False,
-}
-"""Producer settings; `PUBLISHER_KAFKA_CONFIG__*` overrides those that are no promise."""
+PATIENCE_MS = 2_000
+"""For a question about topics in the middle of the loop: a stop waits behind it."""
 
-PROMISES = frozenset(
-    {"acks", "enable_idempotence", "delivery_timeout_ms", "allow_auto_create_topics", "retries"}
-)
-"""Settings that the guarantees rest on."""
-
-_OURS = frozenset({"bootstrap_servers", "key_serializer", "value_serializer", "partitioner"})
-_REJECTIONS = (
-    kafka.MessageSizeTooLargeError,
-    kafka.RecordListTooLargeError,
-    kafka.InvalidRecordError,
-    kafka.InvalidTimestampError,
-    kafka.PolicyViolationError,
-)
-_NO_TOPIC = (
-    kafka.UnknownTopicOrPartitionError,
-    kafka.TopicAuthorizationFailedError,
-    kafka.InvalidTopicError,
-)
-
-
-def config_problems(config: Config) -> list[str]:
-    """Say what is wrong with the client's settings, before any connection."""
-    known = KafkaProducer.DEFAULT_CONFIG
-    problems = []
-    for name in sorted(config):
-        variable = f"PUBLISHER_KAFKA_CONFIG__{name.upper()}"
-        if name in PROMISES or name in _OURS:
-            problems.append(f"{variable}: the guarantees rest on {name}, remove this variable")
-        elif name not in known:
-            problems.append(f"{variable}: kafka-python has no setting {name!r}, correct the name")
-    return problems
+_FAREWELL = 0.5
+"""Seconds for a discarded producer to end its thread; milliseconds, unless the machine hangs."""
 
 
 class KafkaPythonDelivery:
     """A page in the producer's hands."""
 
-    def __init__(self) -> None:
-        self.records: list[Record] = []
+    def __init__(self, records: Sequence[Record] = ()) -> None:
+        self.records = records
         self.futures: list[Any] = []
         self.error: Unavailable | None = None
         self._behind: Unavailable | None = None
@@ -105,7 +58,7 @@ class KafkaPythonDelivery:
         if at == len(futures):
             self.error = self._behind
         elif futures[at].is_done:
-            self.error = _failure(self.records[at], futures[at].exception)
+            self.error = failure(self.records[at], futures[at].exception)
 
 
 class KafkaPythonBroker:
@@ -128,10 +81,13 @@ class KafkaPythonBroker:
 
     def open(self) -> None:
         self.close()
-        with _reaching(self._servers):
-            settings = {**DEFAULTS, **self._config, "bootstrap_servers": self._servers.split(",")}
-            self._producer = KafkaProducer(**settings)
-            self._topics = KafkaTopics(self._servers, self._config)
+        producer = _producer(self._servers, self._config)
+        try:
+            topics = KafkaTopics(self._servers, self._config, patience_ms=PATIENCE_MS)
+        except BaseException:
+            _discard(producer)
+            raise
+        self._producer, self._topics = producer, topics
 
     def unavailable(self, topics: Collection[str]) -> Mapping[str, str]:
         asked = set(topics) - self._known
@@ -146,122 +102,56 @@ class KafkaPythonBroker:
 
     def _ask(self, topics: set[str]) -> dict[str, str]:
         if self._topics is None:
-            raise BrokerUnavailable("the connection to Kafka is closed")
-        return {
-            name: state
-            for name, state in self._topics.describe(topics).items()
-            if isinstance(state, str)
-        }
+            raise _closed()
+        states = self._topics.describe(topics)
+        return {name: state for name, state in states.items() if isinstance(state, str)}
 
     def send(self, records: Sequence[Record]) -> KafkaPythonDelivery:
-        delivery = KafkaPythonDelivery()
-        send, futures = self._live.send, delivery.futures
-        delivery.records = list(records)
+        if self._producer is None:
+            raise _closed()
+        delivery = KafkaPythonDelivery(records)
+        send, futures = self._producer.send, delivery.futures
         for record in records:
             _, topic, key, value, headers = record
             try:
                 futures.append(send(topic, value, key, headers))
             except (kafka.KafkaError, ValueError, TypeError, AssertionError) as exc:
-                delivery.stop_at(_failure(record, exc))
+                delivery.stop_at(failure(record, exc))
                 break
         return delivery
 
-    @property
-    def _live(self) -> Any:
-        if self._producer is None:
-            raise BrokerUnavailable("the connection to Kafka is closed")
-        return self._producer
-
-    def close(self, timeout: float = 0.0) -> None:
+    def close(self) -> None:
         producer, self._producer = self._producer, None
         topics, self._topics = self._topics, None
         self._known.clear()
         if producer is not None:
-            with suppress(kafka.KafkaError):
-                producer.close(timeout)
+            _discard(producer)
         if topics is not None:
             topics.close()
 
 
-class KafkaTopics:
-    """Looks topics up and creates them, through kafka-python's admin client."""
-
-    def __init__(self, bootstrap_servers: str, config: Config | None = None) -> None:
-        known = KafkaAdminClient.DEFAULT_CONFIG
-        wanted = {
-            "bootstrap_timeout_ms": 3_000,
-            "request_timeout_ms": 10_000,
-            **(config or {}),
-            "bootstrap_servers": bootstrap_servers.split(","),
-        }
-        with _reaching(bootstrap_servers):
-            self._admin = KafkaAdminClient(**{k: v for k, v in wanted.items() if k in known})
-
-    def describe(self, names: Collection[str]) -> dict[str, int | str]:
-        """The number of partitions of each topic, or the reason why it cannot be written."""
-        with _reaching("the cluster"):
-            found = {topic["name"]: topic for topic in self._admin.describe_topics(list(names))}
-        return {name: _state(name, found.get(name)) for name in names}
-
-    def create(self, topics: Sequence[Topic], replication_factor: int = -1) -> None:
-        """Create topics: `state` compacted, `events` with the cluster's retention."""
-        with _reaching("the cluster"):
-            self._admin.create_topics(
-                {topic.name: _options(topic, replication_factor) for topic in topics},
-                wait_for_metadata=True,
-            )
-
-    def close(self) -> None:
-        """Let go of the connections."""
-        with suppress(kafka.KafkaError):
-            self._admin.close()
-
-
-def _options(topic: Topic, replication_factor: int) -> dict[str, object]:
-    return {
-        "num_partitions": topic.partitions,
-        "replication_factor": replication_factor,
-        "configs": {"cleanup.policy": "compact"} if topic.kind == "state" else {},
-    }
-
-
-def _state(name: str, topic: Mapping[str, Any] | None) -> int | str:
-    code = topic["error_code"] if topic else kafka.UnknownTopicOrPartitionError.errno
-    if not code:
-        return len(topic["partitions"]) if topic else 0
-    error = kafka.for_code(code)
-    if error is kafka.UnknownTopicOrPartitionError:
-        return (
-            f"topic {name!r} does not exist: create it with `outbox-publisher topics create`, or "
-            "correct its name in the Django project"
+def _producer(servers: str, config: Config) -> Any:
+    with reaching(servers), constructing(config) as make:
+        return KafkaProducer(
+            **{
+                **DEFAULTS,
+                **converted(config),
+                "bootstrap_servers": servers.split(","),
+                "kafka_client": make,
+            }
         )
-    if error is kafka.TopicAuthorizationFailedError:
-        return f"topic {name!r} is forbidden: grant this user Write and Describe on it"
-    return f"topic {name!r} cannot be written: {error.__name__}"
 
 
-def _failure(record: Record, exc: BaseException) -> Unavailable:
-    what = f"outbox row {record.id} for topic {record.topic!r}"
-    reason = f"{type(exc).__name__}: {exc}"
-    if isinstance(exc, (*_REJECTIONS, ValueError, TypeError, AssertionError)):
-        return RecordRejected(
-            f"{what} is refused ({reason}): raise the topic's max.message.bytes and "
-            "PUBLISHER_KAFKA_CONFIG__MAX_REQUEST_SIZE, or remove the row"
-        )
-    if isinstance(exc, _NO_TOPIC):
-        return TopicUnavailable(f"{what} cannot be written ({reason})")
-    return BrokerUnavailable(f"{what} is not acknowledged ({reason})")
+def _discard(producer: Any) -> None:
+    """Drop what is not acknowledged; nothing more of it is sent once this returns.
+
+    `close` would first flush, and raise before it ends the thread that sends.
+    """
+    producer.flush = lambda timeout=None: None
+    with suppress(kafka.KafkaError):
+        producer.close(0.0)
+    producer._sender.join(_FAREWELL)
 
 
-@contextmanager
-def _reaching(servers: str) -> Iterator[None]:
-    try:
-        yield
-    except kafka.KafkaConfigurationError as exc:
-        raise ConfigurationInvalid(f"PUBLISHER_KAFKA_CONFIG: {exc}") from exc
-    except (kafka.KafkaError, OSError) as exc:
-        reason = str(exc) or type(exc).__name__
-        raise BrokerUnavailable(
-            f"Kafka cannot be reached at {servers}: {reason}; check "
-            "PUBLISHER_KAFKA_BOOTSTRAP_SERVERS"
-        ) from exc
+def _closed() -> BrokerUnavailable:
+    return BrokerUnavailable("the connection to Kafka is closed: open it first")

@@ -1,0 +1,163 @@
+"""What kafka-python raises, and what it only logs, in words that name the cure."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kafka import KafkaProducer
+from kafka import errors as kafka
+
+from publisher.adapters.kafka_config import Config, variable
+from publisher.delivery import removal
+from publisher.errors import (
+    BrokerUnavailable,
+    ConfigurationInvalid,
+    RecordRejected,
+    TopicUnavailable,
+    Unavailable,
+)
+from publisher.ports import Record
+
+RECENT = 30.0
+"""Seconds for which what the client logged still explains what it raises."""
+
+_TOO_LARGE = (kafka.MessageSizeTooLargeError, kafka.RecordListTooLargeError)
+_REFUSED = (
+    kafka.InvalidRecordError,
+    kafka.InvalidTimestampError,
+    kafka.PolicyViolationError,
+)
+_UNSENDABLE = (ValueError, TypeError, AssertionError)
+_NO_TOPIC = (
+    kafka.UnknownTopicOrPartitionError,
+    kafka.TopicAuthorizationFailedError,
+    kafka.InvalidTopicError,
+)
+_LOGIN = (
+    kafka.SaslAuthenticationFailedError,
+    kafka.UnsupportedSaslMechanismError,
+    kafka.IllegalSaslStateError,
+    kafka.AuthorizationError,
+)
+_PLAIN = {
+    "ECONNREFUSED": "nothing listens there (connection refused)",
+    "DNS Resolution failure": "the name of the host cannot be resolved",
+    "socket disconnected": "the other side hangs up, as one does that expects TLS or SASL, or is "
+    "not Kafka",
+}
+
+
+class LastWord(logging.Handler):
+    """The last error that the client logged: what it raises names only its own time-out."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._error: BaseException | None = None
+        self._at = 0.0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        given = record.args if isinstance(record.args, tuple) else ()
+        for error in given:
+            if isinstance(error, Exception) and not isinstance(error, kafka.KafkaTimeoutError):
+                self._error, self._at = error, time.monotonic()
+
+    @property
+    def recent(self) -> BaseException | None:
+        return self._error if time.monotonic() - self._at < RECENT else None
+
+    def forget(self) -> None:
+        self._error = None
+
+
+last_word = LastWord()
+
+
+@contextmanager
+def reaching(servers: str) -> Iterator[None]:
+    """Turn what the client raises into what the relay waits for, or what ends the process."""
+    try:
+        yield
+    except kafka.KafkaConfigurationError as exc:
+        raise ConfigurationInvalid(f"PUBLISHER_KAFKA_CONFIG: {reason(exc)}") from exc
+    except (kafka.KafkaError, OSError) as exc:
+        raise BrokerUnavailable(_unreachable(servers, last_word.recent or exc)) from exc
+    last_word.forget()
+
+
+@contextmanager
+def constructing(config: Config) -> Iterator[Callable[..., Any]]:
+    """Give what makes the network part of a client; what was made ends where the rest fails."""
+    logging.getLogger("kafka").addHandler(last_word)
+    made: list[Any] = []
+
+    def make(**settings: Any) -> Any:
+        made.append(KafkaProducer.DEFAULT_CONFIG["kafka_client"](**settings))
+        return made[-1]
+
+    try:
+        yield make
+    except BaseException as exc:
+        for client in made:
+            client.close()
+        if isinstance(exc, (TypeError, ValueError, RuntimeError)):
+            raise ConfigurationInvalid(f"{_culprits(config, str(exc))}: {exc}") from exc
+        raise
+
+
+def _culprits(config: Config, text: str) -> str:
+    named = [name for name in config if name in text or str(config[name]) in text]
+    return ", ".join(map(variable, named or sorted(config))) or "PUBLISHER_KAFKA_CONFIG"
+
+
+def reason(exc: BaseException) -> str:
+    """The error's name and what it adds: the client says `[Error 10] Name: None` for some."""
+    detail = str(exc.args[0]) if exc.args and exc.args[0] is not None else ""
+    return f"{type(exc).__name__}: {detail}" if detail else type(exc).__name__
+
+
+def failure(record: Record, exc: BaseException) -> Unavailable:
+    """What a record's failure means for the relay."""
+    what = f"outbox row {record.id} for topic {record.topic!r}"
+    cure = _cure_of_record(exc)
+    if cure is not None:
+        return RecordRejected(f"{what} is refused ({reason(exc)}): {cure}, or {removal(record.id)}")
+    if isinstance(exc, _NO_TOPIC):
+        return TopicUnavailable(f"{what} cannot be written ({reason(exc)})")
+    return BrokerUnavailable(f"{what} is not acknowledged ({reason(exc)})")
+
+
+def _cure_of_record(exc: BaseException) -> str | None:
+    if isinstance(exc, _TOO_LARGE):
+        return (
+            "raise the topic's max.message.bytes or, if the client's limit is lower, "
+            f"{variable('max_request_size')}"
+        )
+    if isinstance(exc, _REFUSED):
+        return "change the settings or the policy of the topic that refuse it"
+    if isinstance(exc, _UNSENDABLE):
+        return "correct the row"
+    return None
+
+
+def _unreachable(servers: str, cause: BaseException) -> str:
+    if isinstance(cause, _LOGIN):
+        return (
+            f"Kafka at {servers} refuses the login: {reason(cause)}; check "
+            f"{variable('security_protocol')} and {variable('sasl_*')}"
+        )
+    said = _plainly(cause)
+    text = f"Kafka cannot be reached at {servers}: {said}; check PUBLISHER_KAFKA_BOOTSTRAP_SERVERS"
+    if "TLS" in said or "Handshake" in said:
+        return f"{text} and {variable('security_protocol')}"
+    return text
+
+
+def _plainly(cause: BaseException) -> str:
+    if isinstance(cause, kafka.RequestTimedOutError):
+        return "it accepts the connection and gives no answer in time"
+    text = reason(cause)
+    return next((plain for sign, plain in _PLAIN.items() if sign in text), text)

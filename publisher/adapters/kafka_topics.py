@@ -1,0 +1,130 @@
+"""The topics of a cluster: whether they can be written, and creating those that are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from kafka import KafkaAdminClient
+from kafka import errors as kafka
+
+from publisher.adapters.kafka_config import Config, converted
+from publisher.adapters.kafka_errors import constructing, reaching
+from publisher.ports import Topic
+
+CREATED, EXISTS = "created", "exists"
+
+
+class KafkaTopics:
+    """Looks topics up and creates them, through kafka-python's admin client.
+
+    `patience_ms` bounds every question, and every connection for one.
+    """
+
+    def __init__(
+        self, bootstrap_servers: str, config: Config | None = None, *, patience_ms: int = 10_000
+    ) -> None:
+        self._servers = bootstrap_servers
+        with reaching(bootstrap_servers), constructing(config or {}) as make:
+            self._admin = KafkaAdminClient(
+                **_settings(bootstrap_servers, config or {}, patience_ms, make)
+            )
+
+    def describe(self, names: Collection[str]) -> dict[str, int | str]:
+        """The number of partitions of each topic, or the reason why it cannot be written."""
+        with reaching(self._servers):
+            found = {topic["name"]: topic for topic in self._admin.describe_topics(list(names))}
+        return {name: _state(name, found.get(name)) for name in names}
+
+    def create(self, topics: Sequence[Topic], replication_factor: int = -1) -> dict[str, str]:
+        """Create topics one by one: `state` compacted, `events` with the cluster's retention.
+
+        Returns for each name `CREATED`, `EXISTS`, or why it could not be created.
+        """
+        with reaching(self._servers):
+            done = {topic.name: self._create(topic, replication_factor) for topic in topics}
+            self._admin.wait_for_topics([name for name, what in done.items() if what == CREATED])
+        return done
+
+    def _create(self, topic: Topic, replication_factor: int) -> str:
+        wanted = {topic.name: _options(topic, replication_factor)}
+        (answer,) = self._admin.create_topics(wanted, raise_errors=False)["topics"]
+        error = kafka.for_code(answer["error_code"])
+        if error is kafka.NoError:
+            return CREATED
+        if error is kafka.TopicAlreadyExistsError:
+            return EXISTS
+        return f"topic {topic.name!r} cannot be created: {_refusal(error, answer)}"
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        with suppress(kafka.KafkaError):
+            self._admin.close()
+
+
+def _settings(servers: str, config: Config, patience_ms: int, make: Any) -> dict[str, Any]:
+    known = KafkaAdminClient.DEFAULT_CONFIG
+    given = {"bootstrap_timeout_ms": 3_000, **converted(config)}
+    asked = int(given.get("request_timeout_ms", patience_ms))
+
+    def connect(**settings: Any) -> Any:
+        # The admin client does not pass this one on, and would wait 10 s for each connection.
+        return make(socket_connection_setup_timeout_ms=patience_ms, **settings)
+
+    return {
+        **{name: value for name, value in given.items() if name in known},
+        "request_timeout_ms": min(patience_ms, asked),
+        "bootstrap_servers": servers.split(","),
+        "kafka_client": connect,
+    }
+
+
+def _options(topic: Topic, replication_factor: int) -> dict[str, object]:
+    return {
+        "num_partitions": topic.partitions,
+        "replication_factor": replication_factor,
+        "configs": {"cleanup.policy": "compact"} if topic.kind == "state" else {},
+    }
+
+
+def _refusal(error: Any, answer: Mapping[str, Any]) -> str:
+    said = answer.get("error_message") or error.__name__
+    if error is kafka.InvalidTopicError:
+        return f"{said} Correct its name in the Django project"
+    if error in (kafka.TopicAuthorizationFailedError, kafka.ClusterAuthorizationFailedError):
+        return f"{said} Grant this user Create on it"
+    if error is kafka.InvalidReplicationFactorError:
+        return f"{said} Pass a lower --replication-factor"
+    return f"{error.__name__}: {said}"
+
+
+def _state(name: str, topic: Mapping[str, Any] | None) -> int | str:
+    code = topic["error_code"] if topic else kafka.UnknownTopicOrPartitionError.errno
+    if topic is None or code:
+        return _trouble(name, kafka.for_code(code))
+    # Brokers without an authorizer allow everything; some give no list at all.
+    allowed = topic.get("authorized_operations")
+    if allowed and "WRITE" not in allowed:
+        return _trouble(name, kafka.TopicAuthorizationFailedError)
+    leaderless = sorted(p["partition_index"] for p in topic["partitions"] if p["leader_id"] < 0)
+    if leaderless:
+        return (
+            f"topic {name!r} has no leader for partition {', '.join(map(str, leaderless))}: "
+            "bring the brokers that hold it back"
+        )
+    return len(topic["partitions"])
+
+
+def _trouble(name: str, error: Any) -> str:
+    if error is kafka.UnknownTopicOrPartitionError:
+        return (
+            f"topic {name!r} does not exist: create it with `outbox-publisher topics create` (if "
+            "it is new in the Django project, run `manage.py migrate` there first), or correct "
+            "its name in the Django project"
+        )
+    if error is kafka.TopicAuthorizationFailedError:
+        return f"topic {name!r} is forbidden: grant this user Write and Describe on it"
+    if error is kafka.InvalidTopicError:
+        return f"topic {name!r} has a name that Kafka refuses: correct it in the Django project"
+    return f"topic {name!r} cannot be written: {error.__name__}"
