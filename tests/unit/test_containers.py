@@ -61,7 +61,7 @@ def test_a_service_waits_only_for_what_can_be_waited_for() -> None:
 def test_the_publisher_is_not_root_and_tells_its_health() -> None:
     publisher = stages()["publisher"]
     assert "\nUSER app\n" in publisher
-    assert re.search(r"HEALTHCHECK .*python.*http://127\.0\.0\.1:9464/healthz", publisher)
+    assert re.search(r"HEALTHCHECK .*python.*PUBLISHER_HTTP.*/healthz", publisher)
     assert environment("publisher")["PUBLISHER_HTTP"].endswith(":9464")
 
 
@@ -84,8 +84,11 @@ def test_the_health_of_the_publisher_is_asked_past_a_proxy(
     assert found
     with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
         Thread(target=server.serve_forever, daemon=True).start()
-        _, *words = json.loads(found[1].replace(":9464", f":{server.server_port}"))
-        env = {"http_proxy": "http://127.0.0.1:1"}
+        _, *words = json.loads(found[1])
+        env = {
+            "http_proxy": "http://127.0.0.1:1",
+            "PUBLISHER_HTTP": f"0.0.0.0:{server.server_port}",
+        }
         done = subprocess.run([sys.executable, *words], env=env, stderr=subprocess.PIPE, text=True)
         server.shutdown()
     assert (done.returncode == 0) is well, done.stderr
