@@ -11,7 +11,7 @@ from itertools import count
 
 import psycopg
 
-from local.postgres import Postgres
+from local.postgres import Postgres, database_name
 from local.scratch import ROOT
 
 VALUE_BYTES = 400
@@ -40,7 +40,7 @@ def outbox_database(server: Postgres, template: str | None = None) -> Iterator[s
     name = f"benchmark_{os.getpid()}_{next(_numbers)}"
     try:
         if template:
-            yield server.create_database(name, template.rpartition("/")[2])
+            yield server.create_database(name, database_name(template))
         else:
             url = server.create_database(name)
             _migrate(url)

@@ -93,16 +93,11 @@ def container(
     env: Mapping[str, str],
     command: Sequence[str] = (),
 ) -> Iterator[Container]:
-    """A container whose port `inside` is `port` of `host`; Unavailable if the engine cannot.
-
-    The port is chosen by us, since a random one changes when the container is started again.
-    """
+    """A container whose port `inside` is `port` of `host`; Unavailable if the engine cannot."""
     with ExitStack() as stack:
         try:
             described = _described(image, env, command)
-            ports: dict[str, Any] = described.ports  # takes more than its type says
-            # Only an engine of this machine can keep the port from the network.
-            ports[f"{inside}/tcp"] = (LOOPBACK, port) if host == LOOPBACK else port
+            described.ports[f"{inside}/tcp"] = _bound(host, port)
             running = stack.enter_context(described)
         except Exception as refusal:  # of the engine, of HTTP, of the registry
             raise Unavailable(f"the engine cannot run {image}: {refusal}") from refusal
@@ -114,3 +109,9 @@ def _described(image: str, env: Mapping[str, str], command: Sequence[str]) -> "D
 
     described = DockerContainer(image).with_envs(**env)
     return described.with_command(list(command)) if command else described
+
+
+def _bound(host: str, port: int) -> Any:
+    """Where a port opens, which is ours to choose: a random one changes at each start."""
+    # Only an engine of this machine can keep it from the network.
+    return (LOOPBACK, port) if host == LOOPBACK else port

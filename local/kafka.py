@@ -11,7 +11,7 @@ from kafka.errors import KafkaError
 
 from local import apache, tansu
 from local.container import container, engine_host
-from local.ladder import KAFKA, Rung, Unavailable, Ways, climb, order
+from local.ladder import KAFKA, NothingAvailable, Rung, Unavailable, Ways, climb
 from local.ports import LOOPBACK, free_ports
 from local.server import Engine, Fleet, Server
 
@@ -80,13 +80,10 @@ class Broker(Server):
 
 
 @contextmanager
-def kafka(
-    *, prefer: Rung | None = None, only: Rung | None = None, brokers: int = 1
-) -> Iterator[Broker]:
+def kafka(*, only: Rung | None = None, brokers: int = 1) -> Iterator[Broker]:
     """A Kafka cluster for as long as the block runs; what was started here ends with it.
 
-    `prefer` moves one rung up (the demo prefers the wheel), `only` allows no other. More than one
-    of `brokers` needs Apache's jars.
+    `only` allows no other rung. Several `brokers` can be had from Apache's jars only.
     """
     ways: Ways[Broker] = {
         "external": external,
@@ -95,9 +92,10 @@ def kafka(
         "wheel": from_wheel,
     }
     if brokers > 1:
+        if only and only != "apache":
+            raise NothingAvailable("Kafka", {only: f"one broker at most, not {brokers}"})
         only = "apache"
-    rungs = [only] if only else order(KAFKA, prefer)
-    with climb("Kafka", rungs, ways) as broker:
+    with climb("Kafka", [only] if only else KAFKA, ways) as broker:
         broker.wait(60 if broker.ours else 10)
         yield broker
 

@@ -10,6 +10,7 @@ Server = TypeVar("Server")
 # How each rung is entered.
 Ways = Mapping[Rung, Callable[[], AbstractContextManager[Server]]]
 
+# From the first choice to the last.
 POSTGRES: Final[Sequence[Rung]] = ("external", "container", "wheel")
 KAFKA: Final[Sequence[Rung]] = ("external", "container", "apache", "wheel")
 
@@ -24,11 +25,6 @@ class NothingAvailable(Exception):
     def __init__(self, service: str, reasons: Mapping[Rung, str]) -> None:
         listed = "; ".join(f"{rung}: {why}" for rung, why in reasons.items())
         super().__init__(f"No way to have {service} on this machine. {listed}.")
-
-
-def order(ladder: Sequence[Rung], prefer: Rung | None = None) -> list[Rung]:
-    """The ladder with `prefer` moved up; what the environment names stays first."""
-    return sorted(ladder, key=lambda rung: (rung != "external", rung != prefer, ladder.index(rung)))
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import psycopg
 from psycopg import sql
@@ -14,12 +14,19 @@ from psycopg.conninfo import conninfo_to_dict
 
 from local.cluster import PASSWORD, SETTINGS, UNSAFE, USER, cluster
 from local.container import container, engine_host
-from local.ladder import POSTGRES, Rung, Unavailable, Ways, climb, order
+from local.ladder import POSTGRES, Rung, Unavailable, Ways, climb
 from local.ports import LOOPBACK, free_ports
 from local.server import Engine, NotOurs, Server
 
 Kind = Literal["external", "container", "wheel"]
 IMAGE = "postgres:17-alpine"
+
+
+class NotAUrl(Exception):
+    """DATABASE_URL is no URL: write postgresql://user:password@host:port/database."""
+
+    def __str__(self) -> str:
+        return str(self.__doc__)  # not the value, for it may hold a password
 
 
 class Postgres(Server):
@@ -34,14 +41,17 @@ class Postgres(Server):
         self.data = data
 
     def __repr__(self) -> str:
-        parts = urlsplit(self.url)
-        return f"PostgreSQL at {parts.hostname}:{parts.port} ({self.kind})"
+        parts = conninfo_to_dict(self.url)
+        where = f"{parts.get('host', 'its socket')}:{parts.get('port', 5432)}"
+        return f"PostgreSQL at {where} ({self.kind})"
 
     def create_database(self, name: str, template: str = "template0") -> str:
         """Create a database and return its URL; psycopg.errors.DuplicateDatabase when it exists."""
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
         self._run(statement.format(sql.Identifier(name), sql.Identifier(template)))
-        return urlsplit(self.url)._replace(path=f"/{name}").geturl()
+        parts = urlsplit(self.url)
+        options = f"?{parts.query}" if parts.query else ""
+        return f"{parts.scheme}://{parts.netloc}/{quote(name)}{options}"
 
     def drop_database(self, name: str) -> None:
         """Drop a database, also one that is connected to."""
@@ -62,23 +72,25 @@ class Postgres(Server):
 
 
 @contextmanager
-def postgres(
-    *, prefer: Rung | None = None, only: Rung | None = None, fsync: bool = True
-) -> Iterator[Postgres]:
+def postgres(*, only: Rung | None = None, fsync: bool = True) -> Iterator[Postgres]:
     """A PostgreSQL server for as long as the block runs; what was started here ends with it.
 
-    `prefer` moves one rung up, `only` allows no other; `fsync=False` makes writes cheaper and is
-    safe as long as the machine does not crash.
+    `only` allows no other rung; `fsync=False` makes writes cheaper and is safe as long as the
+    machine does not crash.
     """
     ways: Ways[Postgres] = {
         "external": external,
         "container": partial(contained, fsync=fsync),
         "wheel": partial(embedded, fsync=fsync),
     }
-    rungs = [only] if only else order(POSTGRES, prefer)
-    with climb("PostgreSQL", rungs, ways) as server:
+    with climb("PostgreSQL", [only] if only else POSTGRES, ways) as server:
         server.wait(60 if server.ours else 10)
         yield server
+
+
+def database_name(url: str) -> str:
+    """The database that a URL names."""
+    return str(conninfo_to_dict(url)["dbname"])
 
 
 def django_settings(url: str) -> dict[str, object]:
@@ -100,6 +112,8 @@ def external() -> Iterator[Postgres]:
     url = os.environ.get("DATABASE_URL")
     if not url:
         raise Unavailable("DATABASE_URL is not set")
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise NotAUrl
     yield Postgres(url, "external")
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from local.kafka import Broker, kafka
 from local.ladder import NothingAvailable
-from local.postgres import Postgres, django_settings, postgres
+from local.postgres import Postgres, database_name, django_settings, postgres
 from local.scratch import ROOT
 from tests.needs import unmet
 
@@ -66,7 +66,7 @@ def migrated_template(postgres_server: Postgres) -> Iterator[str]:
     """The database that `migrated_database_url` copies."""
     with _database(postgres_server) as url:
         migrate(url)
-        yield url.rpartition("/")[2]
+        yield database_name(url)
 
 
 @pytest.fixture(scope="session")

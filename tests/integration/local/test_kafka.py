@@ -177,7 +177,7 @@ def test_a_broker_that_the_environment_names_is_used_and_cannot_be_stopped(
     kafka_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", kafka_broker.bootstrap_servers)
-    with kafka(prefer="wheel") as named:
+    with kafka() as named:
         assert named.kind == "external"
         with pytest.raises(NotOurs, match="unset the variable"):
             named.kill()

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from local.cluster import DISGUISES
-from local.postgres import Postgres, postgres
+from local.postgres import Postgres, database_name, postgres
 from local.scratch import HOME, ROOT
 from tests.waiting import eventually
 
@@ -106,6 +106,21 @@ def test_settings_for_the_clients_of_other_servers_are_not_its_own(
     with postgres(only="wheel", fsync=False) as server:
         monkeypatch.delenv("PGCLIENTENCODING")
         assert setting(server.url, "client_encoding") == "UTF8"
+
+
+@pytest.mark.parametrize("options", ["", "?application_name=named%20by%20the%20environment"])
+def test_a_server_that_the_environment_names_is_used_with_all_that_its_url_says(
+    options: str, postgres_server: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", postgres_server.url.partition("?")[0] + options)
+    with postgres() as named:
+        assert named.kind == "external"
+        url = named.create_database(f"named {os.getpid()}")
+        try:
+            assert database_name(url) == f"named {os.getpid()}"
+            assert setting(url, "application_name") == ("named by the environment" * bool(options))
+        finally:
+            named.drop_database(database_name(url))
 
 
 def test_prepared_transactions_are_possible(postgres_server: Postgres) -> None:

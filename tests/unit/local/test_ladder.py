@@ -1,21 +1,13 @@
 """Which rung is taken is decided by the order and by what each rung says of itself."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
 import pytest
 
-from local.ladder import (
-    KAFKA,
-    POSTGRES,
-    NothingAvailable,
-    Rung,
-    Unavailable,
-    Ways,
-    climb,
-    order,
-)
+from local.kafka import kafka
+from local.ladder import KAFKA, POSTGRES, NothingAvailable, Rung, Unavailable, Ways, climb
 
 
 def ways(*available: Rung) -> Ways[str]:
@@ -30,7 +22,7 @@ def ways(*available: Rung) -> Ways[str]:
     return {rung: partial(enter, rung) for rung in KAFKA}
 
 
-def taken(rungs: list[Rung], *available: Rung) -> str:
+def taken(rungs: Sequence[Rung], *available: Rung) -> str:
     with climb("Kafka", rungs, ways(*available)) as server:
         return server
 
@@ -44,27 +36,27 @@ def taken(rungs: list[Rung], *available: Rung) -> str:
         (("wheel",), "wheel"),
     ],
 )
-def test_the_tests_take_the_first_kafka_that_is_there(
+def test_the_first_kafka_that_is_there_is_taken(
     available: tuple[Rung, ...], expected: Rung
 ) -> None:
-    assert taken(order(KAFKA), *available) == expected
-
-
-def test_the_demo_takes_the_wheel_although_an_engine_and_java_are_there() -> None:
-    assert taken(order(KAFKA, prefer="wheel"), "container", "apache", "wheel") == "wheel"
-
-
-def test_what_the_environment_names_beats_what_is_preferred() -> None:
-    assert order(KAFKA, prefer="wheel") == ["external", "wheel", "container", "apache"]
+    assert taken(KAFKA, *available) == expected
 
 
 def test_postgres_is_named_contained_or_embedded() -> None:
-    assert order(POSTGRES) == ["external", "container", "wheel"]
+    assert list(POSTGRES) == ["external", "container", "wheel"]
+
+
+def test_several_brokers_are_never_had_in_another_way_than_was_asked_for() -> None:
+    with (
+        pytest.raises(NothingAvailable, match="wheel: one broker at most, not 3"),
+        kafka(only="wheel", brokers=3),
+    ):
+        pass
 
 
 def test_without_any_rung_the_message_says_why_for_each() -> None:
     with pytest.raises(NothingAvailable, match=r"have Kafka .*external: no external today; cont"):
-        taken(order(KAFKA))
+        taken(KAFKA)
 
 
 def test_a_rung_is_not_even_tried_after_the_first_that_is_there() -> None:
