@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import os
+import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from ipaddress import ip_address
 from typing import Annotated, Any, Literal
 
 import psycopg
@@ -13,14 +16,12 @@ from pydantic import (
     BeforeValidator,
     Field,
     SecretStr,
-    StringConstraints,
     ValidationError,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from publisher.environment import PREFIX, unknown_variables
 from publisher.errors import ConfigurationInvalid
-
-PREFIX = "PUBLISHER_"
 
 
 def _postgres_url(url: SecretStr) -> SecretStr:
@@ -30,7 +31,34 @@ def _postgres_url(url: SecretStr) -> SecretStr:
         parts = {}
     if not parts:
         raise ValueError("is not a PostgreSQL URL; write postgresql://user:password@host:5432/name")
+    # Behind an "@" or "/" of the password, libpq takes the rest of it for something to show.
+    if not all(map(_is_host, str(parts.get("host", "")).split(","))):
+        raise ValueError(f"its host is neither a name nor an address; {_ENCODE}")
+    if not all(map(_is_port, str(parts.get("port", "")).split(","))):
+        raise ValueError(f"its port is not a number from 1 to 65535; {_ENCODE}")
+    if set(str(parts.get("dbname", ""))) & set("@/:"):
+        raise ValueError(f"its database holds @, / or :; {_ENCODE}")
     return url
+
+
+_ENCODE = "percent-encode the password: @ is %40, / is %2F, : is %3A"
+
+
+def _is_host(host: str) -> bool:
+    socket_folder = host.startswith("/")
+    return "@" not in host and (socket_folder or "/" not in host) and not _odd_colon(host)
+
+
+def _odd_colon(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return ":" in host
+    return False
+
+
+def _is_port(port: str) -> bool:
+    return not port or (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535)
 
 
 def _servers(servers: str) -> str:
@@ -50,20 +78,17 @@ def _listener(address: str) -> str:
     return address
 
 
-def _scalar(text: object) -> object:
-    """A client setting as the client takes it: numbers and booleans out of their text."""
-    if not isinstance(text, str):
-        return text
-    try:
-        value = json.loads(text.lower() if text.lower() in {"true", "false"} else text)
-    except json.JSONDecodeError:
-        return text
-    return value if isinstance(value, (bool, int, float)) else text
+def _name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", name):
+        raise ValueError("is not a name; write 1 to 100 letters, digits, dots, dashes, underscores")
+    return name
 
 
-def _scalars(config: object) -> object:
-    if isinstance(config, dict):
-        return {name: _scalar(value) for name, value in config.items()}
+def _one_by_one(config: object) -> object:
+    if not isinstance(config, dict):
+        raise ValueError(
+            f"settings of the client are given one by one; write {PREFIX}KAFKA_CONFIG__LINGER_MS=5"
+        )
     return config
 
 
@@ -74,8 +99,10 @@ class ClientConfig(BaseSettings):
         env_prefix=PREFIX, env_nested_delimiter="__", extra="ignore", hide_input_in_errors=True
     )
 
-    kafka_config: Annotated[dict[str, Any], BeforeValidator(_scalars)] = Field(default_factory=dict)
-    """Settings of the client, each as `PUBLISHER_KAFKA_CONFIG__LINGER_MS`."""
+    kafka_config: Annotated[dict[str, str], NoDecode, BeforeValidator(_one_by_one)] = Field(
+        default_factory=dict
+    )
+    """Settings of the client as text, each as `PUBLISHER_KAFKA_CONFIG__LINGER_MS`."""
 
 
 class Config(ClientConfig):
@@ -85,7 +112,7 @@ class Config(ClientConfig):
     """The database of the Django project."""
     kafka_bootstrap_servers: Annotated[str, AfterValidator(_servers)]
     """`host:port`, several with commas."""
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,100}$")] = "default"
+    name: Annotated[str, AfterValidator(_name)] = "default"
     """Of the position and its lock: one active process for each name."""
     kafka_client: Literal["kafka-python"] = "kafka-python"
     """The client library."""
@@ -111,7 +138,9 @@ def load(client_problems: Callable[[Mapping[str, Any]], list[str]], **flags: obj
     `ConfigurationInvalid` with a line for every setting that is wrong, and no secret in it.
     """
     given: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
-    problems = client_problems(ClientConfig().kafka_config)
+    problems = list(unknown_variables(os.environ, Config.model_fields))
+    with suppress(ValidationError):  # `Config` names it
+        problems += client_problems(ClientConfig().kafka_config)
     try:
         config = Config(**given)
     except ValidationError as exc:

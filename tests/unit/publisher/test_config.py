@@ -1,6 +1,6 @@
 import pytest
 
-from publisher.adapters.kafka_python import DEFAULTS, config_problems
+from publisher.adapters.kafka_config import DEFAULTS, config_problems
 from publisher.config import Config, load
 from publisher.errors import ConfigurationInvalid
 
@@ -33,17 +33,116 @@ def test_flags_beat_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read(name=None).name == "from-environment"
 
 
-def test_client_settings_come_through_as_the_client_takes_them(
+def test_client_settings_come_through_as_the_text_that_they_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("PUBLISHER_KAFKA_CONFIG__LINGER_MS", "20")
-    monkeypatch.setenv("PUBLISHER_KAFKA_CONFIG__SSL_CHECK_HOSTNAME", "false")
-    monkeypatch.setenv("PUBLISHER_KAFKA_CONFIG__COMPRESSION_TYPE", "gzip")
-    assert read().kafka_config == {
-        "linger_ms": 20,
-        "ssl_check_hostname": False,
-        "compression_type": "gzip",
+    given = {
+        "LINGER_MS": "20",
+        "SECURITY_PROTOCOL": "SASL_SSL",
+        "SASL_MECHANISM": "PLAIN",
+        "SASL_PLAIN_USERNAME": "true",
+        "SASL_PLAIN_PASSWORD": "0123456",
     }
+    for name, value in given.items():
+        monkeypatch.setenv(f"PUBLISHER_KAFKA_CONFIG__{name}", value)
+    assert read().kafka_config == {name.lower(): value for name, value in given.items()}
+
+
+@pytest.mark.parametrize("text", ["abc", '["x"]', '{"linger_ms": 5}', ""])
+def test_client_settings_are_given_one_by_one(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("PUBLISHER_KAFKA_CONFIG", text)
+    with pytest.raises(ConfigurationInvalid, match="PUBLISHER_KAFKA_CONFIG__LINGER_MS=5"):
+        read()
+
+
+@pytest.mark.parametrize("address", ["nonsense", "19464", ":19464", "127.0.0.1:99999"])
+def test_a_listener_without_host_or_port_is_refused(address: str) -> None:
+    with pytest.raises(ConfigurationInvalid, match=r"write 127\.0\.0\.1:9464"):
+        read(http=address)
+
+
+def test_a_flag_mends_what_is_wrong_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PUBLISHER_HTTP", "nonsense")
+    assert read(http="127.0.0.1:0").http == "127.0.0.1:0"
+
+
+@pytest.mark.parametrize("name", ["", "a b", "x" * 101])
+def test_a_name_is_refused_in_plain_words(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("PUBLISHER_NAME", name)
+    with pytest.raises(ConfigurationInvalid, match="write 1 to 100 letters, digits"):
+        read()
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("PUBLISHER_DATABSE_URL", "write PUBLISHER_DATABASE_URL"),
+        ("PUBLISHER_KAFKA_CONFIG_LINGER_MS", "write PUBLISHER_KAFKA_CONFIG__LINGER_MS"),
+        ("PUBLISHER_BOOTSTRAP_SERVERS", "write PUBLISHER_KAFKA_BOOTSTRAP_SERVERS"),
+        ("PUBLISHER_XYZZY", "remove it"),
+    ],
+)
+def test_a_variable_that_nobody_reads_is_refused_with_the_one_that_is_meant(
+    monkeypatch: pytest.MonkeyPatch, variable: str, meant: str
+) -> None:
+    monkeypatch.setenv(variable, "hunter2")
+    with pytest.raises(ConfigurationInvalid) as caught:
+        read()
+    assert str(caught.value).startswith(f"{variable} is no setting: {meant}")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_the_variables_of_a_service_in_kubernetes_are_no_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    service = {
+        "SERVICE_HOST": "10.0.0.1",
+        "SERVICE_PORT": "9464",
+        "SERVICE_PORT_HTTP": "9464",
+        "PORT": "tcp://10.0.0.1:9464",
+        "PORT_9464_TCP": "tcp://10.0.0.1:9464",
+        "PORT_9464_TCP_ADDR": "10.0.0.1",
+        "PORT_9464_TCP_PORT": "9464",
+        "METRICS_SERVICE_HOST": "10.0.0.1",
+        "METRICS_PORT_9464_TCP_PROTO": "tcp",
+    }
+    for name, value in service.items():
+        monkeypatch.setenv(f"PUBLISHER_{name}", value)
+    assert read().name == "default"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://app:hun@ter2@db/shop",
+        "postgresql://app:hunter2@x@:er2@db/shop",
+        "postgresql://app:hunter2/x@db/shop",
+        "postgresql://app:1/hunter2@db/shop",
+        "postgresql://app:hunter2@db:port/shop",
+        "postgresql://app:hunter2@db:99999/shop",
+        "postgresql://app:hunter2@db:0/shop",
+        "postgresql://app:hunter2@db:5432,db2:port/shop",
+        "host=db:5432 password=hunter2",
+    ],
+)
+def test_a_url_that_shows_a_part_of_the_password_or_leads_nowhere_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationInvalid, match="percent-encode the password: @ is %40") as no:
+        read(database_url=url)
+    assert "ter2" not in str(no.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://app:hun%40ter2@db/shop",
+        "postgresql://app:hunter2@[::1]:5432/shop",
+        "postgresql://app:hunter2@db,db2:5432,5433/shop?sslmode=verify-full",
+        "postgresql:///shop?host=/var/run/postgresql",
+        "host=db dbname=shop",
+    ],
+)
+def test_every_form_of_a_url_is_taken(url: str) -> None:
+    assert read(database_url=url).database_url.get_secret_value() == url
 
 
 def test_a_wait_for_kafka_has_no_end() -> None:
@@ -61,6 +160,7 @@ def test_every_error_is_reported_at_once_with_its_variable(
     monkeypatch.setenv("PUBLISHER_HTTP", "9464")
     monkeypatch.setenv("PUBLISHER_KAFKA_CONFIG__LNGER_MS", "5")
     monkeypatch.setenv("PUBLISHER_KAFKA_CONFIG__ACKS", "1")
+    monkeypatch.setenv("PUBLISHER_TOPIC", "orders")
     with pytest.raises(ConfigurationInvalid) as caught:
         read()
     lines = str(caught.value).splitlines()
@@ -68,6 +168,7 @@ def test_every_error_is_reported_at_once_with_its_variable(
         "PUBLISHER_DATABASE_URL",
         "PUBLISHER_KAFKA_BOOTSTRAP_SERVERS",
         "PUBLISHER_HTTP",
+        "PUBLISHER_TOPIC",
         "PUBLISHER_KAFKA_CONFIG__ACKS",
         "PUBLISHER_KAFKA_CONFIG__LNGER_MS",
     ]
