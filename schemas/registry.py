@@ -34,7 +34,7 @@ def lookup(type: str, version: int) -> type[Event]:  # noqa: A002 - the word of 
         return _classes[type, version]
     except KeyError:
         raise UnknownContract(
-            f"no contract is registered for {type} version {version!r}; {_hint(type)}"
+            f"no contract is registered for {type} version {version!r}; {_hint(type, version)}"
         ) from None
 
 
@@ -43,11 +43,14 @@ def registered() -> tuple[type[Event], ...]:
     return tuple(_classes.values())
 
 
-def _hint(type_name: str) -> str:
+def _hint(type_name: str, version: int) -> str:
     versions = sorted(version for name, version in _classes if name == type_name)
     if versions:
         return f"registered are the versions {', '.join(map(str, versions))}"
-    hint = "import the module that defines its class"
+    hint = (
+        "import the module that defines its class, or declare one; for a captured model as "
+        f"class RowChange(Change[RowState], type={type_name!r}, version={version!r})"
+    )
     close = get_close_matches(type_name, {name for name, _ in _classes}, n=3)
     return f"{hint}, or did you mean {' or '.join(close)}?" if close else hint
 

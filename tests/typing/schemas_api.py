@@ -95,6 +95,14 @@ def consume(headers: list[tuple[str, bytes]], key: bytes | None, value: bytes | 
             return str(other)
 
 
+def copy_of(key: bytes, envelope: Envelope, copies: dict[bytes, OrderState]) -> None:
+    match None if envelope.is_tombstone else envelope.event():
+        case OrderChange(after=OrderState() as state):
+            copies[key] = state
+        case OrderChange() | None:
+            copies.pop(key, None)
+
+
 def read_what_each_client_gives(pairs: list[tuple[str, bytes | None]]) -> None:
     Envelope.from_kafka(pairs, None, None)
     Envelope.from_kafka(dict(pairs), b"key", b"value")

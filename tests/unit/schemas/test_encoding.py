@@ -1,20 +1,27 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import traceback
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from enum import Enum
+from fractions import Fraction
+from ipaddress import IPv4Network
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import (
+    AnyUrl,
     AwareDatetime,
     BaseModel,
     ConfigDict,
@@ -138,6 +145,14 @@ def refusal(annotation: Any, value: Any) -> str:
         (date | datetime, PARIS, '"2026-01-31T12:00:00Z"'),
         (Point, Point(PARIS), '{"at":"2026-01-31T12:00:00Z"}'),
         (Span, Span(PARIS, b"\xff"), '["2026-01-31T12:00:00Z","/w=="]'),
+        (deque[int], deque([1, 2]), "[1,2]"),
+        (complex, 1 + 2j, '"1+2j"'),
+        (Fraction, Fraction(1, 3), '"1/3"'),
+        (Path, Path("/a/b"), '"/a/b"'),
+        (AnyUrl, AnyUrl("https://example.org"), '"https://example.org/"'),
+        (IPv4Network, IPv4Network("10.0.0.0/8"), '"10.0.0.0/8"'),
+        (re.Pattern, re.compile("a+"), '"a+"'),
+        (ZoneInfo, ZoneInfo("Europe/Paris"), '"Europe/Paris"'),
     ],
 )
 def test_each_type_has_one_form(annotation: Any, value: Any, text: str) -> None:
@@ -163,6 +178,12 @@ def test_each_type_has_one_form(annotation: Any, value: Any, text: str) -> None:
         (date(2026, 1, 31), '"2026-01-31"'),
         (Point(PARIS), '{"at":"2026-01-31T12:00:00Z"}'),
         (Span(PARIS, b"\xff"), '["2026-01-31T12:00:00Z","/w=="]'),
+        (1 + 2j, '"1+2j"'),
+        (Fraction(1, 3), '"1/3"'),
+        (Path("/a/b"), '"/a/b"'),
+        (AnyUrl("https://example.org"), '"https://example.org/"'),
+        (IPv4Network("10.0.0.0/8"), '"10.0.0.0/8"'),
+        (re.compile("a+"), '"a+"'),
         ("NaN", '"NaN"'),
         (
             "NaN and Infinity are words, \ufffd a sign",
@@ -333,6 +354,7 @@ def never() -> Iterator[int]:
         (dict[str, int], {"\udfff": 1}, "field, a key, is '\\udfff'", "a lone surrogate"),
         (Any, [{"\ud800": 1}], "field[0], a key, is '\\ud800'", "a lone surrogate"),
         (Any, ["\ud800"], "field[0] is '\\ud800'", "a lone surrogate"),
+        (Any, ZoneInfo("UTC"), "field is zoneinfo.ZoneInfo", "send a string, a number or a model"),
         (Any, object(), "field is <object object", "send a string, a number or a model"),
         (Any, {"a": never()}, "field['a'] is <generator", "use a list"),
         (Any, {1: "a", "1": "b"}, "field is {1: 'a', '1': 'b'}", "two of its keys are the same"),

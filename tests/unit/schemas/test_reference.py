@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from schemas import Change, Envelope, Event, encode, key_of
+from schemas import Change, Contract, Envelope, Event, encode, errors, key_of
 from schemas.envelope import binary_headers, constant_headers
 
 REFERENCE = (Path(__file__).parents[3] / "docs" / "reference" / "events.md").read_text()
@@ -75,3 +76,51 @@ def test_the_example_is_read_as_it_stands() -> None:
 
     assert (envelope.type, envelope.version, envelope.sequence) == ("shop.order.placed", 1, 42)
     assert envelope.json() == RECORD["value"]
+
+
+def record_of(sequence: int, event: Event | None) -> Envelope:
+    return Envelope(
+        id=str(sequence),
+        source="/blog",
+        type="blog.post",
+        version=1,
+        time=datetime(2026, 1, 31, tzinfo=UTC),
+        subject="7",
+        sequence=sequence,
+        key=b"7",
+        value=None if event is None else encode(event),
+    )
+
+
+def test_the_consumer_in_the_reference_keeps_a_copy_of_the_rows() -> None:
+    consumer: dict[str, Any] = {"__name__": __name__}
+    exec(re.findall(r"```python\n(from pydantic.*?)```", REFERENCE, re.S)[0], consumer)
+    change, state = consumer["PostChange"], consumer["PostState"]
+    first, second = state(id=7, title="first"), state(id=7, title="second")
+
+    def deliver(sequence: int, event: Event | None) -> Any:
+        record = record_of(sequence, event)
+        consumer["apply"](record.to_kafka(), record.key, record.value)
+        return consumer["posts"].get(b"7")
+
+    assert deliver(1, change(op="create", after=first)) == first
+    assert deliver(2, change(op="update", after=second)) == second
+    assert deliver(1, change(op="create", after=first)) == second
+    assert deliver(3, change(op="delete", before=second)) is None
+    assert deliver(4, None) is None
+    assert deliver(2, change(op="update", after=second)) is None
+
+
+def first_column(heading: str) -> set[str]:
+    section = REFERENCE.partition(f"### {heading}\n")[2].partition("\n#")[0]
+    cells = re.findall(r"^\|(.*?)\|", section, re.M)
+    return set(re.findall(r"`(\w+)", " ".join(cells)))
+
+
+def test_the_reference_names_what_an_envelope_has_and_what_is_raised() -> None:
+    public = {name for name in dir(Envelope) if not name.startswith("_")}
+    raised = {name for name, value in vars(errors).items() if isinstance(value, type)}
+
+    assert first_column("`Envelope`") == public - {"from_kafka"}
+    assert first_column("Errors") == raised - {"SchemaError"}
+    assert first_column("The class line") == {each.name for each in fields(Contract)}

@@ -59,5 +59,14 @@ def test_an_unknown_type_names_similar_ones_and_says_to_import() -> None:
         UnknownContract, match=r"import the module .* did you mean test.similar.order.placed"
     ):
         lookup("test.similar.order.paced", 1)
-    with pytest.raises(UnknownContract, match=r"import the module that defines its class$"):
-        lookup("zzzzzzzzzzzzzz", 1)
+
+
+def test_an_unknown_type_says_how_a_consumer_declares_it() -> None:
+    with pytest.raises(UnknownContract) as caught:
+        lookup("zz.zzzzzzzzzz", 1)
+
+    assert str(caught.value) == (
+        "no contract is registered for zz.zzzzzzzzzz version 1; import the module that defines its "
+        "class, or declare one; for a captured model as "
+        "class RowChange(Change[RowState], type='zz.zzzzzzzzzz', version=1)"
+    )
