@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from publisher.errors import RecordRejected
 from publisher.ports import Record, Row
 from schemas.envelope import binary_headers, constant_headers
+from schemas.errors import InvalidEnvelope
 
 
 def to_records(source: str, rows: Sequence[Row]) -> tuple[list[Record], RecordRejected | None]:
@@ -22,7 +23,7 @@ def to_records(source: str, rows: Sequence[Row]) -> tuple[list[Record], RecordRe
     try:
         for row in rows:
             records.append(_to_record(source, row))
-    except (AttributeError, TypeError, ValueError) as exc:
+    except (AttributeError, TypeError, ValueError, InvalidEnvelope) as exc:
         return records, _refused(rows[len(records)], exc)
     return records, None
 

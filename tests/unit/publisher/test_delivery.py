@@ -55,7 +55,9 @@ def test_context_travels_as_headers() -> None:
     assert dict(record.headers)["traceparent"] == b"00-ab-cd-01"
 
 
-@pytest.mark.parametrize("headers", [b'{"actor": 7}', b"[1]", b"nonsense", b"\xff"])
+@pytest.mark.parametrize(
+    "headers", [b'{"actor": 7}', b'{"user_id": "7"}', b"[1]", b"nonsense", b"\xff"]
+)
 def test_a_row_whose_headers_cannot_be_sent_is_named_and_ends_the_page(headers: bytes) -> None:
     bad = ROW._replace(id=43, headers=headers)
     records, refused = to_records("/shop", [ROW, bad, ROW._replace(id=44)])
