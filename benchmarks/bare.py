@@ -1,7 +1,7 @@
 """The limit: the publisher's own producer in a loop over records that are ready.
 
 `python -m benchmarks.bare DATABASE_URL BOOTSTRAP_SERVERS` sends every row of an outbox
-and prints the processor seconds that sending took.
+and prints, in its last line, the processor seconds that sending took.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import closing
 
 from kafka import KafkaProducer
 
-from publisher.adapters.kafka_python import DEFAULTS
+from publisher.adapters.kafka_config import DEFAULTS
 from publisher.adapters.postgres import PostgresStore
 from publisher.delivery import to_records
 from publisher.ports import Limits, Record
@@ -41,7 +41,10 @@ def prepared(url: str) -> Iterator[Record]:
         tenure = store.open()
         window = Window(store, tenure.position, limits=Limits())
         while rows := window.read().rows:
-            yield from to_records(tenure.source, rows)
+            records, refused = to_records(tenure.source, rows)
+            if refused:
+                raise refused
+            yield from records
 
 
 if __name__ == "__main__":
