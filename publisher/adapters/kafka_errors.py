@@ -96,6 +96,8 @@ def constructing(config: Config) -> Iterator[Callable[..., Any]]:
 
     def make(**settings: Any) -> Any:
         made.append(KafkaProducer.DEFAULT_CONFIG["kafka_client"](**settings))
+        # kafka-python takes this setting and does not hand it on to what asks for metadata.
+        made[-1].cluster.config["allow_auto_create_topics"] = False
         return made[-1]
 
     try:

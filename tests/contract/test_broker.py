@@ -1,17 +1,25 @@
 """What every broker promises: `publisher.ports.Broker`, asked of each implementation."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
+from unittest.mock import patch
 
 import pytest
+from kafka import KafkaAdminClient
+from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
 
+from local import apache
 from local.kafka import Broker as Server
-from publisher.adapters.kafka_python import KafkaPythonBroker
+from local.kafka import kafka
+from local.ladder import NothingAvailable
+from publisher.adapters.kafka_python import KafkaPythonBroker, KafkaTopics
 from publisher.adapters.memory import MemoryBroker
-from publisher.errors import BrokerUnavailable, RecordRejected
-from publisher.ports import Broker, Delivery, Record
+from publisher.errors import BrokerUnavailable, RecordRejected, TopicUnavailable
+from publisher.ports import Broker, Delivery, Record, Topic
 from tests.conftest import MakeTopic
+from tests.needs import unmet
 from tests.topics import read_topic
 from tests.waiting import eventually
 
@@ -25,47 +33,68 @@ class Arrived(NamedTuple):
 
 
 class Subject:
-    def __init__(
-        self, broker: Broker, topic: str, arrived: Callable[[], list[Arrived]], too_large: Record
-    ) -> None:
+    def __init__(self, broker: Broker, topic: str, arrived: Callable[[], list[Arrived]]) -> None:
         self.broker = broker
         self.topic = topic
         self.arrived = arrived
-        self.too_large = too_large
+        self.too_large = Record(1_099, topic, b"k", b"x" * 2_000_000, HEADERS)
 
     def record(self, number: int, key: bytes = b"k", value: bytes | None = b"{}") -> Record:
         return Record(number, self.topic, key, value, HEADERS)
+
+    def values(self) -> list[bytes | None]:
+        return [arrived.value for arrived in self.arrived()]
+
+
+class Frozen(Subject):
+    """A subject whose server can stand still."""
+
+    def __init__(self, subject: Subject, freeze: Callable[[bool], None]) -> None:
+        super().__init__(subject.broker, subject.topic, subject.arrived)
+        self.freeze = freeze
 
 
 @pytest.fixture(params=["memory", "kafka-python"])
 def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
     if request.param == "memory":
-        yield _in_memory()
+        yield in_memory(MemoryBroker())
         return
     server: Server = request.getfixturevalue("kafka_broker")
-    topic = request.getfixturevalue("make_topic")(partitions=3)
-    broker = KafkaPythonBroker(server.bootstrap_servers)
-    yield Subject(
-        broker,
-        topic,
-        lambda: [
-            Arrived(r.key, r.value, list(r.headers))
-            for r in read_topic(server.bootstrap_servers, topic)
-        ],
-        Record(1_099, topic, b"k", b"x" * 2_000_000, HEADERS),
-    )
-    broker.close()
+    yield from on_kafka(server, request.getfixturevalue("make_topic")(partitions=3))
 
 
-def _in_memory() -> Subject:
-    broker = MemoryBroker()
-    broker.rejected = {1_099}
+@pytest.fixture(params=["memory", "kafka-python"])
+def frozen(request: pytest.FixtureRequest) -> Iterator[Frozen]:
+    if request.param == "memory":
+        broker = MemoryBroker()
+
+        def freeze(still: bool) -> None:
+            broker.frozen, broker.silence = still, "no answer" if still else None
+
+        yield Frozen(in_memory(broker), freeze)
+        return
+    server: Server = request.getfixturevalue("breakable_broker")
+    topic = request.getfixturevalue("make_topic")(on=server)
+    for subject in on_kafka(server, topic):
+        yield Frozen(subject, lambda still: server.freeze() if still else server.thaw())
+
+
+def in_memory(broker: MemoryBroker) -> Subject:
+    broker.unsendable = {1_099}
     return Subject(
-        broker,
-        "topic",
-        lambda: [Arrived(r.key, r.value, r.headers) for r in broker.log],
-        Record(1_099, "topic", b"k", b"x" * 2_000_000, HEADERS),
+        broker, "topic", lambda: [Arrived(r.key, r.value, r.headers) for r in broker.log]
     )
+
+
+def on_kafka(server: Server, topic: str) -> Iterator[Subject]:
+    broker = KafkaPythonBroker(server.bootstrap_servers)
+
+    def arrived() -> list[Arrived]:
+        records = read_topic(server.bootstrap_servers, topic)
+        return [Arrived(r.key, r.value, list(r.headers)) for r in records]
+
+    yield Subject(broker, topic, arrived)
+    broker.close()
 
 
 def settled(delivery: Delivery, seconds: float = 20.0) -> int:
@@ -110,6 +139,7 @@ def test_headers_and_tombstones_arrive_as_they_are(subject: Subject) -> None:
 def test_what_cannot_be_sent_stops_what_is_behind_it(subject: Subject) -> None:
     subject.broker.open()
     delivery = subject.broker.send([subject.record(1), subject.too_large, subject.record(3)])
+    assert delivery.stopped
     assert settled(delivery) == 1
     assert isinstance(delivery.error, RecordRejected)
     assert "row 1099" in str(delivery.error)
@@ -148,9 +178,81 @@ def test_a_broker_can_be_opened_again(subject: Subject) -> None:
     assert [r.value for r in subject.arrived()] == [b"1", b"2"]
 
 
-def test_an_unknown_topic_is_named_quickly_and_never_created(
+def test_a_closed_broker_sends_nothing_more_of_what_it_holds(frozen: Frozen) -> None:
+    frozen.broker.open()
+    assert settled(frozen.broker.send([frozen.record(0, value=b"0")])) == 1
+    frozen.freeze(True)
+    on_the_wire = frozen.broker.send([frozen.record(1, value=b"1")])
+    on_the_wire.settle(0.5)
+    held = frozen.broker.send([frozen.record(n, value=b"held") for n in range(2, 9)])
+    assert held.settle(0.2) == 0
+    frozen.broker.close()
+    frozen.freeze(False)
+    frozen.broker.open()
+    assert settled(frozen.broker.send([frozen.record(9, value=b"9")])) == 1
+    assert set(frozen.values()) <= {b"0", b"1", b"9"}
+    assert frozen.values()[-1] == b"9"
+    assert held.settle(0.2) == 0
+
+
+def test_a_closed_broker_leaves_no_thread(frozen: Frozen) -> None:
+    before = set(threading.enumerate())
+    frozen.broker.open()
+    frozen.freeze(True)
+    frozen.broker.send([frozen.record(n) for n in range(9)])
+    started = time.monotonic()
+    frozen.broker.close()
+    assert time.monotonic() - started < 1.0
+    assert set(threading.enumerate()) <= before
+
+
+def test_a_server_that_cannot_be_asked_is_an_outage_and_what_is_on_its_way_stays(
+    frozen: Frozen,
+) -> None:
+    frozen.broker.open()
+    assert not frozen.broker.unavailable({frozen.topic})
+    assert settled(frozen.broker.send([frozen.record(0)])) == 1
+    frozen.freeze(True)
+    delivery = frozen.broker.send([frozen.record(1)])
+    frozen.broker.forget_topics()
+    for _ in range(2):  # the second time it has to connect anew
+        started = time.monotonic()
+        with pytest.raises(BrokerUnavailable):
+            frozen.broker.unavailable({frozen.topic})
+        assert time.monotonic() - started < 2.9
+    frozen.freeze(False)
+    assert settled(delivery) == 1
+    eventually(lambda: frozen.broker.unavailable({frozen.topic}) == {}, timeout=15)
+
+
+def test_sending_to_a_closed_broker_is_an_outage(subject: Subject) -> None:
+    with pytest.raises(BrokerUnavailable, match="open it first"):
+        subject.broker.send([subject.record(1)])
+
+
+def test_a_key_has_the_partition_that_java_gives_it(
     kafka_broker: Server, make_topic: MakeTopic
 ) -> None:
+    """The hashes are those of Apache Kafka's own `UtilsTest.testMurmur2`."""
+    hashes = {
+        b"21": -973932308,
+        b"foobar": -790332482,
+        b"a-little-bit-long-string": -985981536,
+        b"a-little-bit-longer-string": -1486304829,
+        b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8": -58897971,
+        b"abc": 479470107,
+    }
+    topic = make_topic(partitions=12)
+    broker = KafkaPythonBroker(kafka_broker.bootstrap_servers)
+    broker.open()
+    page = [Record(n, topic, key, b"{}", HEADERS) for n, key in enumerate(hashes)]
+    assert settled(broker.send(page)) == len(page)
+    broker.close()
+    found = {r.key: r.partition for r in read_topic(kafka_broker.bootstrap_servers, topic)}
+    assert found == {key: (murmur2 & 0x7FFFFFFF) % 12 for key, murmur2 in hashes.items()}
+
+
+def test_an_unknown_topic_is_named_quickly(kafka_broker: Server) -> None:
     broker = KafkaPythonBroker(kafka_broker.bootstrap_servers)
     broker.open()
     started = time.monotonic()
@@ -162,7 +264,130 @@ def test_an_unknown_topic_is_named_quickly_and_never_created(
     broker.close()
 
 
-def test_a_topic_that_appears_is_found(kafka_broker: Server, make_topic: MakeTopic) -> None:
+@pytest.fixture(scope="module")
+def strict_server() -> Iterator[Server]:
+    """A broker that creates topics by itself and asks who may do what."""
+    settings = {
+        "auto.create.topics.enable": "true",
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found": "true",
+    }
+    try:
+        with patch.dict(apache.SETTINGS, settings), kafka(only="apache") as server:
+            yield server
+    except NothingAvailable as why:
+        unmet(str(why))
+
+
+@pytest.fixture
+def strict_broker(strict_server: Server) -> Iterator[KafkaPythonBroker]:
+    broker = KafkaPythonBroker(strict_server.bootstrap_servers)
+    broker.open()
+    yield broker
+    broker.close()
+
+
+def deny(server: Server, topic: str, operation: ACLOperation) -> None:
+    rule = {
+        "host": "*",
+        "resource_pattern": ResourcePattern(ResourceType.TOPIC, topic),
+    }
+    admin = KafkaAdminClient(bootstrap_servers=server.bootstrap_servers)
+    everyone_reads = ACL(
+        principal="User:*",
+        operation=ACLOperation.READ,
+        permission_type=ACLPermissionType.ALLOW,
+        **rule,
+    )
+    denied = ACL(
+        principal="User:ANONYMOUS",
+        operation=operation,
+        permission_type=ACLPermissionType.DENY,
+        **rule,
+    )
+    done = admin.create_acls([everyone_reads, denied])
+    admin.close()
+    assert not done["failed"]
+
+
+def test_an_unknown_topic_is_never_created(
+    strict_server: Server, strict_broker: KafkaPythonBroker
+) -> None:
+    assert strict_broker.unavailable({"typo"})
+    delivery = strict_broker.send([Record(1, "typo", b"k", b"{}", HEADERS)])
+    assert settled(delivery) == 0
+    assert delivery.error is not None
+    admin = KafkaAdminClient(bootstrap_servers=strict_server.bootstrap_servers)
+    names = admin.list_topics()
+    admin.close()
+    assert "typo" not in names
+
+
+@pytest.mark.parametrize("operation", [ACLOperation.WRITE, ACLOperation.DESCRIBE], ids=str)
+def test_a_topic_that_this_user_may_not_write_is_forbidden_before_anything_is_sent(
+    strict_server: Server,
+    strict_broker: KafkaPythonBroker,
+    make_topic: MakeTopic,
+    operation: ACLOperation,
+) -> None:
+    topic = make_topic(on=strict_server)
+    assert strict_broker.unavailable({topic}) == {}
+    deny(strict_server, topic, operation)
+    strict_broker.forget_topics()
+    eventually(lambda: strict_broker.unavailable({topic}))
+    (why,) = strict_broker.unavailable({topic}).values()
+    assert f"topic {topic!r} is forbidden: grant this user Write and Describe" in why
+
+
+def test_a_right_that_is_lost_later_is_the_topics_failure(
+    strict_server: Server, strict_broker: KafkaPythonBroker, make_topic: MakeTopic
+) -> None:
+    topic = make_topic(on=strict_server)
+    assert settled(strict_broker.send([Record(1, topic, b"k", b"{}", HEADERS)])) == 1
+    deny(strict_server, topic, ACLOperation.WRITE)
+    eventually(lambda: not may_write(strict_broker, topic))
+
+
+def may_write(broker: KafkaPythonBroker, topic: str) -> bool:
+    delivery = broker.send([Record(2, topic, b"k", b"{}", HEADERS)])
+    settled(delivery, 5.0)
+    assert delivery.error is None or isinstance(delivery.error, TopicUnavailable)
+    return delivery.error is None
+
+
+def test_what_the_topic_finds_too_large_is_refused_and_says_how_to_go_on(
+    durable_broker: Server, make_topic: MakeTopic
+) -> None:
+    topic = make_topic(config={"max.message.bytes": "1000"})
+    broker = KafkaPythonBroker(durable_broker.bootstrap_servers)
+    broker.open()
+    page = [Record(1, topic, b"k", b"{}", HEADERS), Record(2, topic, b"k", b"x" * 5_000, HEADERS)]
+    delivery = broker.send(page)
+    assert not delivery.stopped
+    assert settled(delivery) == 1
+    assert isinstance(delivery.error, RecordRejected)
+    assert "max.message.bytes or, if the client's limit is lower" in str(delivery.error)
+    assert "DELETE FROM outbox_event WHERE id = 2" in str(delivery.error)
+    broker.close()
+
+
+def test_topics_are_created_one_by_one_and_each_says_what_became_of_it(
+    durable_broker: Server, make_topic: MakeTopic
+) -> None:
+    existing, fresh = make_topic(), make_topic() + ".new"
+    topics = KafkaTopics(durable_broker.bootstrap_servers)
+    wanted = [Topic(name, "state", 2) for name in ("bad name", existing, fresh)]
+    created = topics.create(wanted)
+    assert "'bad name' cannot be created" in created["bad name"]
+    assert "Correct its name" in created["bad name"]
+    assert (created[existing], created[fresh]) == ("exists", "created")
+    assert topics.describe([existing, fresh]) == {existing: 1, fresh: 2}
+    (refused,) = topics.create([Topic(fresh + ".2", "events", 1)], replication_factor=99).values()
+    assert "--replication-factor" in refused
+    topics.close()
+
+
+def test_a_topic_that_appears_is_found(kafka_broker: Server) -> None:
     broker = KafkaPythonBroker(kafka_broker.bootstrap_servers)
     broker.open()
     assert broker.unavailable({"appears.later"})
