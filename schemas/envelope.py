@@ -176,7 +176,7 @@ class Envelope:
         """Decode the value without its contract; `Undecodable` if it is not JSON."""
         try:
             parsed: object = json.loads(self._content())
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             raise Undecodable(
                 f"{self} is not JSON: {exc}; what else writes to its topic?"
             ) from None
