@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from publisher.ports import Topic
+from publisher import guards
+from publisher.errors import TimelineChanged
+from publisher.ports import Backlog, Topic
+from publisher.standing import Standing, counted, waiting
 
-Level = Literal["error", "difference", "warning"]
+Level = Literal["error", "difference", "warning", "info"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,23 +27,32 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What the database says of itself."""
+    """What the database says of itself, asked for the publisher of a name."""
 
-    synchronous_commit: str
-    id_cache: int | None
+    name: str
+    identity: guards.Identity
+    standings: Sequence[Standing]
+    backlog: Backlog
+    waiting_topics: Sequence[str]
     topics: Sequence[Topic]
+    unsafe_commits: Sequence[str]
+    id_cache: int | None
+
+    @property
+    def all_topics(self) -> list[str]:
+        """The topics that Kafka should have."""
+        return sorted({*(topic.name for topic in self.topics), *self.waiting_topics})
 
 
-def findings(inspection: Inspection, states: Mapping[str, int | str]) -> Iterator[Finding]:
-    """Compare the database with what its guarantees need, and with the topics in Kafka.
-
-    `states` has the number of partitions of each declared topic, or why it cannot be written.
-    """
-    if inspection.synchronous_commit == "off":
+def database_findings(inspection: Inspection) -> Iterator[Finding]:
+    """Compare the database with what the guarantees need."""
+    yield from _position_findings(inspection)
+    if inspection.unsafe_commits:
         yield Finding(
             "warning",
-            "synchronous_commit is off: an event may be published whose transaction a crash of "
-            "PostgreSQL then forgets; switch it on for the roles that write",
+            f"synchronous_commit is off for {', '.join(inspection.unsafe_commits)}: an event may "
+            "be published whose transaction a crash of PostgreSQL then forgets; switch it on for "
+            "the roles that write",
         )
     if inspection.id_cache is None:
         yield Finding("error", "outbox_event.id has no sequence: run `manage.py migrate outbox`")
@@ -50,11 +62,57 @@ def findings(inspection: Inspection, states: Mapping[str, int | str]) -> Iterato
             f"the sequence of outbox_event.id caches {inspection.id_cache} values, which inverts "
             "the order of events: ALTER TABLE outbox_event ALTER COLUMN id SET CACHE 1",
         )
+
+
+def _position_findings(inspection: Inspection) -> Iterator[Finding]:
+    mine = next((s for s in inspection.standings if s.name == inspection.name), None)
+    if mine is None:
+        yield _new_position(inspection)
+        return
+    yield Finding("info", f"position {mine.name!r}: {waiting(mine.backlog)}; {mine.runs}")
+    try:
+        guards.refuse_other_history(mine.name, stored=mine.identity, found=inspection.identity)
+    except TimelineChanged as exc:
+        yield Finding("error", str(exc))
+
+
+def _new_position(inspection: Inspection) -> Finding:
+    rows, others = counted(inspection.backlog.rows), [s.name for s in inspection.standings]
+    if others and inspection.backlog.rows:
+        return Finding(
+            "warning",
+            f"position {inspection.name!r} is new: {rows} will be published (again); existing: "
+            f"{', '.join(others)}",
+        )
+    return Finding("info", f"position {inspection.name!r} is new: {rows} will be published")
+
+
+def topic_findings(inspection: Inspection, states: Mapping[str, int | str]) -> Iterator[Finding]:
+    """Compare the declared topics, and those of rows that wait, with Kafka.
+
+    `states` has the number of partitions of each topic, or why it cannot be written.
+    """
     for topic in inspection.topics:
-        yield from _topic_findings(topic, states[topic.name])
+        yield from _declared(topic, states[topic.name])
+    declared = {topic.name for topic in inspection.topics}
+    for name in inspection.waiting_topics:
+        if name not in declared:
+            yield _undeclared(name, states[name])
+    if not declared:
+        yield Finding(
+            "info",
+            "the project declares no topic: run `manage.py migrate` in it after adding captures",
+        )
 
 
-def _topic_findings(topic: Topic, state: int | str) -> Iterator[Finding]:
+def _undeclared(name: str, state: int | str) -> Finding:
+    what = f"rows wait for topic {name!r}, which the Django project does not declare: "
+    if isinstance(state, str):
+        return Finding("error", what + state)
+    return Finding("warning", f"{what}run `manage.py migrate` in the project")
+
+
+def _declared(topic: Topic, state: int | str) -> Iterator[Finding]:
     if isinstance(state, str):
         yield Finding("error", state)
     elif state != topic.partitions:

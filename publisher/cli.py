@@ -7,22 +7,31 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from functools import wraps
-from typing import Concatenate, NoReturn, ParamSpec
+from typing import Any, NoReturn
 
 import click
 import structlog
 
 import schemas
-from publisher import checks
 from publisher.adapters import kafka_python, postgres, tables
-from publisher.adapters.connection import Connection, answering, connect
+from publisher.adapters.connection import PATIENCE, Connection, answering, connect
+from publisher.adapters.kafka_config import config_problems
+from publisher.adapters.kafka_topics import CREATED, EXISTS, KafkaTopics
+from publisher.checks import Finding, database_findings, topic_findings
 from publisher.config import Config, load
-from publisher.errors import ConfigurationInvalid, PublisherError
+from publisher.errors import (
+    ConfigurationInvalid,
+    CredentialsRejected,
+    PublisherError,
+    Unavailable,
+)
 from publisher.health import Health
 from publisher.http import Sidecar
 from publisher.moment import moment_option
-from publisher.ports import Backlog, Limits
+from publisher.ports import Limits
+from publisher.position import Position
 from publisher.relay import Relay
+from publisher.standing import counted, waiting
 from publisher.stop import Stop
 from publisher.telemetry import configure_logs
 
@@ -30,12 +39,8 @@ log = structlog.get_logger("publisher.cli")
 
 DONE, FAILED, WRONG_USAGE, DIFFERENCE = 0, 1, 2, 3
 
-P = ParamSpec("P")
 
-
-def configured(
-    command: Callable[Concatenate[Config, P], None],
-) -> Callable[..., None]:
+def configured(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the settings: flags first, then `PUBLISHER_*` of the environment."""
 
     @click.option("--database-url", help="PostgreSQL URL [PUBLISHER_DATABASE_URL]")
@@ -44,20 +49,9 @@ def configured(
     )
     @click.option("--name", help="position and lock of this publisher [PUBLISHER_NAME]")
     @wraps(command)
-    def with_settings(
-        database_url: str | None,
-        kafka_bootstrap_servers: str | None,
-        name: str | None,
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> None:
-        config = load(
-            kafka_python.config_problems,
-            database_url=database_url,
-            kafka_bootstrap_servers=kafka_bootstrap_servers,
-            name=name,
-        )
-        command(config, *args, **kwargs)
+    def with_settings(**options: Any) -> None:
+        flags = {name: options.pop(name) for name in options.keys() & Config.model_fields.keys()}
+        command(load(config_problems, **flags), **options)
 
     return with_settings
 
@@ -77,12 +71,20 @@ def commands() -> None:
 @commands.command()
 @click.option("--http", help="address of /healthz, /readyz and /metrics [PUBLISHER_HTTP]")
 @configured
-def run(config: Config, http: str | None) -> None:
+def run(config: Config) -> None:
     """Publish until SIGTERM; a second signal leaves at once."""
     configure_logs(style=config.log_format, level=config.log_level)
+    try:
+        _publish(config)
+    except PublisherError as exc:
+        log.error("failed", error=type(exc).__name__, reason=str(exc))
+        sys.exit(WRONG_USAGE if isinstance(exc, ConfigurationInvalid) else FAILED)
+
+
+def _publish(config: Config) -> None:
     stop, health = Stop(), Health()
     stop.on_signals()
-    sidecar = Sidecar(http or config.http, health, config.name)
+    sidecar = Sidecar(config.http, health, config.name)
     log.info("started", name=config.name, http=sidecar.address, version=schemas.__version__)
     try:
         build_relay(config, health).run(stop)
@@ -105,19 +107,30 @@ def build_relay(config: Config, health: Health) -> Relay:
 @configured
 def check(config: Config) -> None:
     """Say what would go wrong with this database, these topics and these settings."""
-    with database(config) as connection:
-        tables.read_identity(connection)
-        tables.read_source(connection)
-        inspection = tables.inspect(connection)
-    with topics_of(config) as topics:
-        states = topics.describe([topic.name for topic in inspection.topics])
     levels = set()
-    for finding in checks.findings(inspection, states):
+    for finding in _findings(config):
         levels.add(finding.level)
         click.echo(finding)
-    if not levels:
-        click.echo(f"ok: {len(states)} topics, position {config.name!r}")
+    if not levels - {"info"}:
+        click.echo("ok")
     sys.exit(FAILED if "error" in levels else DIFFERENCE if "difference" in levels else DONE)
+
+
+def _findings(config: Config) -> Iterator[Finding]:
+    """What is wrong with the database, and with Kafka also where the database is away."""
+    inspection = None
+    try:
+        with database(config) as connection:
+            inspection = tables.inspect(connection, config.name)
+        yield from database_findings(inspection)
+    except (CredentialsRejected, Unavailable) as exc:
+        yield Finding("error", str(exc))
+    try:
+        with topics_of(config) as kafka:
+            if inspection is not None:
+                yield from topic_findings(inspection, kafka.describe(inspection.all_topics))
+    except Unavailable as exc:
+        yield Finding("error", str(exc))
 
 
 @commands.group()
@@ -128,24 +141,23 @@ def position() -> None:
 @position.command()
 @configured
 def show(config: Config) -> None:
-    """Show every position and what is not published yet."""
+    """Show every position and what is not published yet.
+
+    "after" is the snapshot (xmin:xmax:in progress) of PostgreSQL whose rows are published; the
+    epoch counts how often the position was taken over or moved; system and timeline tell the
+    database apart from others.
+    """
     with database(config) as connection:
-        positions = tables.read_positions(connection)
-        for stored in positions:
-            backlog = tables.read_backlog(connection, stored.position)
-            click.echo(_described(stored, backlog))
-    if not positions:
-        click.echo("no publisher has run on this database yet")
-
-
-def _described(stored: tables.StoredPosition, backlog: Backlog) -> str:
-    at = stored.position
-    inside = f" inside {at.now}, published up to id {at.last_id}" if at.now else ""
-    return (
-        f"{stored.name}: after {at.prev}{inside}; {backlog.rows} rows wait, the oldest for "
-        f"{backlog.seconds:.1f} s; epoch {stored.epoch}, {stored.identity}, "
-        f"stored {stored.updated_at.isoformat(timespec='seconds')}"
-    )
+        tables.read_identity(connection)
+        standings = tables.read_standings(connection)
+        ahead = tables.read_backlog(connection, Position())
+    for standing in standings:
+        click.echo(standing)
+    if not standings:
+        click.echo(
+            "no publisher has run on this database yet: the first one starts at the beginning of "
+            f"the table, where {waiting(ahead)}"
+        )
 
 
 @position.command()
@@ -155,22 +167,41 @@ def _described(stored: tables.StoredPosition, backlog: Backlog) -> str:
     callback=moment_option,
     help="publish again what was recorded since: 90s, 30m, 1h, 7d, now, beginning, or a time",
 )
+@click.option("--dry-run", is_flag=True, help="say how many rows would be published, move nothing")
 @configured
-def rebase(config: Config, since: datetime) -> None:
+def rebase(config: Config, since: datetime, dry_run: bool) -> None:
     """Move the position, and adopt the database as it is now.
 
     The cure after a fail-over or a restore. Consumers see what comes again as repeats.
     """
-    with database(config) as connection:
+    with database(config, patience=None) as connection:
         identity = tables.read_identity(connection)
         tables.read_source(connection)
-        if not tables.lock_position(connection, config.name):
-            raise PublisherError(
-                f"the publisher {config.name!r} is running: stop it, then move its position"
-            )
-        moved = tables.rebase_position(connection, config.name, identity, since)
-        backlog = tables.read_backlog(connection, moved)
-    click.echo(f"{config.name}: after {moved.prev}; {backlog.rows} rows will be published")
+        _refuse_running(connection, config.name)
+        with connection.transaction(force_rollback=dry_run):
+            moved = tables.rebase_position(connection, config.name, identity, since)
+            backlog = tables.read_backlog(connection, moved)
+    will = "would" if dry_run else "will"
+    click.echo(f"{config.name}: after {moved.prev}; {counted(backlog.rows)} {will} be published")
+
+
+@position.command()
+@click.argument("which", metavar="NAME")
+@configured
+def remove(config: Config, which: str) -> None:
+    """Forget the position of NAME, for a publisher that is not run any more."""
+    with database(config) as connection:
+        tables.read_identity(connection)
+        _refuse_running(connection, which)
+        if not tables.remove_position(connection, which):
+            names = ", ".join(standing.name for standing in tables.read_standings(connection))
+            raise PublisherError(f"there is no position {which!r}; existing: {names or 'none'}")
+    click.echo(f"{which}: removed; a publisher of this name would start at the beginning")
+
+
+def _refuse_running(connection: Connection, name: str) -> None:
+    if not tables.lock_position(connection, name):
+        raise PublisherError(f"the publisher {name!r} is running: stop it first")
 
 
 @commands.group()
@@ -189,30 +220,40 @@ def create(config: Config, replication_factor: int) -> None:
     with topics_of(config) as kafka:
         states = kafka.describe([topic.name for topic in declared])
         missing = [topic for topic in declared if isinstance(states[topic.name], str)]
-        if missing:
-            kafka.create(missing, replication_factor)
-    for topic in declared:
-        state = states[topic.name]
-        text = "created" if topic in missing else f"exists with {state} partitions"
-        click.echo(f"{topic.name}: {text} ({topic.kind}, {topic.partitions} partitions declared)")
+        created = kafka.create(missing, replication_factor) if missing else {}
+    outcomes = [_outcome(states[topic.name], created.get(topic.name)) for topic in declared]
+    for topic, outcome in zip(declared, outcomes, strict=True):
+        click.echo(
+            f"{topic.name}: {outcome} ({topic.kind}, {topic.partitions} partitions declared)"
+        )
     if not declared:
         click.echo("the project declares no topic: run `manage.py migrate` after adding captures")
+    if any(outcome.startswith("failed") for outcome in outcomes):
+        sys.exit(FAILED)
+
+
+def _outcome(state: int | str, created: str | None) -> str:
+    """What became of a topic: its state before, and what Kafka said to creating it."""
+    if created is None:
+        return f"exists with {state} partitions"
+    if created == CREATED:
+        return CREATED
+    return f"failed: {state if created == EXISTS else created}"
 
 
 @contextmanager
-def database(config: Config) -> Iterator[Connection]:
+def database(config: Config, patience: float | None = PATIENCE) -> Iterator[Connection]:
     """A connection to the database of the settings."""
-    connection = connect(config.database_url.get_secret_value(), name=config.name)
-    with connection, answering(connection):
+    url = config.database_url.get_secret_value()
+    connection = connect(url, name=config.name, patience=patience)
+    with closing(connection), answering(connection):
         yield connection
 
 
 @contextmanager
-def topics_of(config: Config) -> Iterator[kafka_python.KafkaTopics]:
+def topics_of(config: Config) -> Iterator[KafkaTopics]:
     """The topics of the cluster of the settings."""
-    with closing(
-        kafka_python.KafkaTopics(config.kafka_bootstrap_servers, config.kafka_config)
-    ) as kafka:
+    with closing(KafkaTopics(config.kafka_bootstrap_servers, config.kafka_config)) as kafka:
         yield kafka
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import structlog
+
 from publisher import guards
 from publisher.adapters.connection import (
     PATIENCE,
@@ -21,12 +23,15 @@ from publisher.adapters.tables import (
     read_backlog,
     read_identity,
     read_source,
+    read_standings,
     stored_position,
 )
 from publisher.errors import CredentialsRejected, Fenced, StoreUnavailable
 from publisher.ports import Backlog, Bounds, Chunk, Limits, Row, SmallWindow, Tenure
 from publisher.position import Position, Snapshot
 from publisher.sql import statement
+
+log = structlog.get_logger("publisher.store")
 
 _SMALL_WINDOW = statement("small_window")
 _BOUNDS = statement("bounds")
@@ -86,8 +91,17 @@ class PostgresStore:
         )
         epoch, prev, now, last_id, *history = row
         guards.refuse_other_history(self._name, stored=guards.Identity(*history), found=identity)
+        position = stored_position(prev, now, last_id)
+        if epoch == 1:
+            self._announce(position)
         inherited, self._epoch = epoch != self._epoch + 1, epoch
-        return Tenure(stored_position(prev, now, last_id), source, inherited)
+        return Tenure(position, source, inherited)
+
+    def _announce(self, new: Position) -> None:
+        backlog = read_backlog(self._live, new)
+        others = [s.name for s in read_standings(self._live) if s.name != self._name]
+        tell = log.warning if others and backlog.rows else log.info
+        tell("starting at the beginning", name=self._name, rows=backlog.rows, existing=others)
 
     def small_window(self, prev: Snapshot, limits: Limits) -> SmallWindow:
         rows = self._rows(
@@ -147,11 +161,19 @@ class PostgresStore:
                     "last_id": position.last_id if position.now else None,
                 },
             )
-        if cursor.rowcount != 1:
-            raise Fenced(
-                f"another publisher took the position {self._name!r} over: run one process for "
-                "each PUBLISHER_NAME, or let the others stand by"
+            if cursor.rowcount != 1:
+                raise Fenced(self._why_fenced())
+
+    def _why_fenced(self) -> str:
+        if all(standing.name != self._name for standing in read_standings(self._live)):
+            return (
+                f"the position {self._name!r} was removed while this publisher ran: start it "
+                "again, and it publishes the table from its beginning"
             )
+        return (
+            f"another publisher took the position {self._name!r} over, or it was moved: run one "
+            "process for each PUBLISHER_NAME, or let the others stand by"
+        )
 
     def close(self) -> None:
         connection, self._connection = self._connection, None

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from publisher import guards
 from publisher.adapters.connection import Connection
 from publisher.checks import Inspection
+from publisher.errors import StoreUnavailable
+from publisher.guards import RIGHTS, Identity
 from publisher.ports import Backlog, Topic
-from publisher.position import Position, Snapshot
+from publisher.position import NOTHING, Position, Snapshot
 from publisher.sql import statement
+from publisher.standing import CAP, Standing
 
 _BACKLOG = statement("backlog")
 
-BACKLOG_CAP = 100_000
-"""Rows beyond this number are not counted: the count stays a statement of milliseconds."""
 
-
-def read_identity(connection: Connection) -> guards.Identity:
+def read_identity(connection: Connection) -> Identity:
     """Tell which database this is. Raises `StoreUnavailable` on a standby and without tables."""
     row = connection.execute(statement("guards")).fetchone()
     assert row is not None  # noqa: S101  # the statement has no FROM
     standby, system_identifier, timeline, migrated = row
     guards.refuse_standby(standby=standby)
     guards.refuse_missing_tables(migrated=migrated)
-    return guards.Identity(system_identifier, timeline)
+    return Identity(system_identifier, timeline)
 
 
 def read_source(connection: Connection) -> str:
@@ -42,33 +42,62 @@ def read_topics(connection: Connection) -> list[Topic]:
     return [Topic(*row) for row in connection.execute(statement("topics"))]
 
 
-def inspect(connection: Connection) -> Inspection:
-    """Read what `outbox-publisher check` judges."""
-    ((synchronous_commit, id_cache),) = connection.execute(statement("settings"))
-    return Inspection(synchronous_commit, id_cache, read_topics(connection))
+def refuse_missing_rights(connection: Connection) -> None:
+    """Raise `StoreUnavailable` with every right that this role lacks."""
+    wanted = [(table, right) for table, rights in RIGHTS.items() for right in rights.split(", ")]
+    tables, privileges = map(list, zip(*wanted, strict=True))
+    missing = connection.execute(
+        statement("missing_rights"), {"tables": tables, "privileges": privileges}
+    ).fetchall()
+    if missing:
+        role = missing[0][0]
+        grants = "; ".join(f"GRANT {right} TO {role}" for _, right in missing)
+        raise StoreUnavailable(f"the role {role!r} may not read or write the tables: {grants}")
 
 
-@dataclass(frozen=True, slots=True)
-class StoredPosition:
-    """A row of `outbox_position`."""
+def inspect(connection: Connection, name: str) -> Inspection:
+    """Read what `outbox-publisher check` judges. Raises `StoreUnavailable` where `run` waits."""
+    identity = read_identity(connection)
+    refuse_missing_rights(connection)
+    read_source(connection)
+    ((unsafe_commits, id_cache),) = connection.execute(statement("settings"))
+    standings = read_standings(connection)
+    position = next((s.position for s in standings if s.name == name), Position())
+    return Inspection(
+        name=name,
+        identity=identity,
+        standings=standings,
+        backlog=read_backlog(connection, position),
+        waiting_topics=_waiting_topics(connection, position),
+        topics=read_topics(connection),
+        unsafe_commits=unsafe_commits,
+        id_cache=id_cache,
+    )
 
-    name: str
-    epoch: int
-    position: Position
-    identity: guards.Identity
-    updated_at: datetime
+
+def read_standings(connection: Connection) -> list[Standing]:
+    """Read where all publishers stand, by name."""
+    rows = connection.execute(statement("show_positions")).fetchall()
+    return [_standing(connection, row) for row in rows]
 
 
-def read_positions(connection: Connection) -> list[StoredPosition]:
-    """Read the positions of all publishers, by name."""
-    return [
-        StoredPosition(
-            name, epoch, stored_position(prev, now, last_id), guards.Identity(system, timeline), at
-        )
-        for name, epoch, prev, now, last_id, system, timeline, at in connection.execute(
-            statement("show_positions")
-        )
-    ]
+def _standing(connection: Connection, row: tuple[Any, ...]) -> Standing:
+    name, epoch, prev, now, last_id, system_identifier, timeline, updated_at, running = row
+    position = stored_position(prev, now, last_id)
+    identity = Identity(system_identifier, timeline)
+    backlog = read_backlog(connection, position)
+    return Standing(name, epoch, position, identity, updated_at, running, backlog)
+
+
+def _waiting_topics(connection: Connection, position: Position) -> list[str]:
+    params = {
+        "xmax": str(position.prev.xmax),
+        "in_progress": array(position.prev.in_progress),
+        "now": str(position.now or NOTHING),
+        "last_id": position.last_id,
+        "cap": CAP,
+    }
+    return [topic for (topic,) in connection.execute(statement("waiting_topics"), params)]
 
 
 def read_backlog(connection: Connection, position: Position) -> Backlog:
@@ -79,7 +108,7 @@ def read_backlog(connection: Connection, position: Position) -> Backlog:
         "ended": array(ended(position)),
         "open": array((position.now or position.prev).in_progress),
         "last_id": position.last_id,
-        "cap": BACKLOG_CAP,
+        "cap": CAP,
     }
     ((rows, seconds),) = connection.execute(_BACKLOG, params)
     return Backlog(rows, seconds)
@@ -91,11 +120,13 @@ def lock_position(connection: Connection, name: str) -> bool:
     return row == (True,)
 
 
+def remove_position(connection: Connection, name: str) -> bool:
+    """Forget a position; False where there is none of this name."""
+    return connection.execute(statement("remove_position"), {"name": name}).rowcount == 1
+
+
 def rebase_position(
-    connection: Connection,
-    name: str,
-    identity: guards.Identity,
-    since: datetime,
+    connection: Connection, name: str, identity: Identity, since: datetime
 ) -> Position:
     """Move the position so that what was recorded since then is published again."""
     with connection.transaction():

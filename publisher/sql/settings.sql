@@ -1,6 +1,21 @@
 -- What makes a committed event disappear in a crash, or inverts the order of ids.
 SELECT
-    current_setting('synchronous_commit'),
+    ARRAY(
+        SELECT 'this session'
+        WHERE current_setting('synchronous_commit') = 'off'
+        UNION ALL
+        SELECT concat_ws(' in ', 'role ' || r.rolname, 'database ' || d.datname)
+        FROM pg_db_role_setting AS s
+        LEFT JOIN pg_roles AS r ON r.oid = s.setrole
+        LEFT JOIN pg_database AS d ON d.oid = s.setdatabase
+        CROSS JOIN unnest(s.setconfig) AS c (setting)
+        WHERE (s.setdatabase = 0 OR d.datname = current_database())
+            AND lower(c.setting) IN (
+                'synchronous_commit=off', 'synchronous_commit=false', 'synchronous_commit=no',
+                'synchronous_commit=0'
+            )
+        ORDER BY 1
+    ),
     (
         SELECT seqcache FROM pg_sequence
         WHERE seqrelid = pg_get_serial_sequence('outbox_event', 'id')::regclass

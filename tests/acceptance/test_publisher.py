@@ -237,14 +237,14 @@ def test_commands_tell_the_state_and_their_exit_codes(
     created = publisher.command("topics", "create")
     assert (created.returncode, created.stdout.count(": created")) == (0, 2)
     assert publisher.command("topics", "create").stdout.count(": exists") == 2
-    assert publisher.command("check").stdout.startswith("ok: 2 topics")
+    assert publisher.command("check").stdout.endswith("\nok\n")
     with psycopg.connect(migrated_database_url) as connection:
         connection.execute("UPDATE outbox_topic SET partitions = 12 WHERE kind = 'events'")
     assert publisher.command("check").returncode == 3
     assert "no publisher has run" in publisher.command("position", "show").stdout
     assert publisher.command("position", "rebase", "--since", "1h").returncode == 0
     assert "default: after" in publisher.command("position", "show").stdout
-    wrong = publisher.command("check", "--database-url", migrated_database_url + "x")
+    wrong = publisher.command("position", "show", "--database-url", migrated_database_url + "x")
     assert wrong.returncode == 1
     assert wrong.stderr.startswith("CredentialsRejected: ")
 

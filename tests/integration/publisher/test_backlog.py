@@ -56,7 +56,7 @@ def test_the_backlog_is_what_the_position_does_not_cover(
     monkeypatch: pytest.MonkeyPatch,
     cap: int,
 ) -> None:
-    monkeypatch.setattr(tables, "BACKLOG_CAP", cap)
+    monkeypatch.setattr(tables, "CAP", cap)
     late = [Writer(migrated_database_url) for _ in range(2)]
     for writer in late:
         writer.record()
@@ -77,7 +77,7 @@ def test_the_backlog_is_what_the_position_does_not_cover(
 def test_the_backlog_inside_a_frozen_window_is_found_without_walking_what_is_published(
     connection: Connection, monkeypatch: pytest.MonkeyPatch, last_id: int
 ) -> None:
-    monkeypatch.setattr(tables, "BACKLOG_CAP", 50)
+    monkeypatch.setattr(tables, "CAP", 50)
     retained(connection, 2_000)
     for _ in range(6):
         retained(connection, 100)

@@ -1,40 +1,86 @@
-from publisher.checks import Inspection, findings
-from publisher.ports import Topic
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
 
+from publisher.checks import Inspection, database_findings, topic_findings
+from publisher.guards import Identity
+from publisher.ports import Backlog, Topic
+from publisher.position import Position
+from publisher.standing import CAP, Standing
+
+HERE = Identity(1, 1)
+RUNNING = Standing("default", 3, Position(), HERE, datetime.now(UTC), True, Backlog(0, 0.0))
+GOOD = Inspection("default", HERE, [RUNNING], Backlog(0, 0.0), [], [], [], 1)
 ORDERS = Topic("shop.orders", "state", 12)
 
 
-def texts(inspection: Inspection, **states: int | str) -> list[str]:
-    named = {name.replace("_", "."): state for name, state in states.items()}
-    return [str(finding) for finding in findings(inspection, named)]
+def of_database(**what: Any) -> list[str]:
+    return [str(finding) for finding in database_findings(replace(GOOD, **what))]
 
 
-def test_nothing_is_found_where_all_is_well() -> None:
-    assert texts(Inspection("on", 1, [ORDERS]), shop_orders=12) == []
+def of_topics(state: int | str, **what: Any) -> list[str]:
+    inspection = replace(GOOD, **{"topics": [ORDERS], **what})
+    states = dict.fromkeys(inspection.all_topics, state)
+    return [str(finding) for finding in topic_findings(inspection, states)]
+
+
+def test_where_all_is_well_only_the_position_is_told() -> None:
+    assert of_database() == ["info: position 'default': no row waits; a publisher runs"]
+    assert of_topics(12) == []
 
 
 def test_commits_that_a_crash_forgets_are_a_warning() -> None:
-    (text,) = texts(Inspection("off", 1, []))
-    assert text.startswith("warning: synchronous_commit is off")
+    *_, text = of_database(unsafe_commits=["role app", "database shop"])
+    assert text.startswith("warning: synchronous_commit is off for role app, database shop")
 
 
 def test_a_sequence_with_a_cache_inverts_the_order() -> None:
-    (text,) = texts(Inspection("on", 20, []))
+    *_, text = of_database(id_cache=20)
     assert text.startswith("error: the sequence of outbox_event.id caches 20 values")
     assert "SET CACHE 1" in text
 
 
 def test_a_table_whose_key_has_no_sequence_is_an_error() -> None:
-    (text,) = texts(Inspection("on", None, []))
+    *_, text = of_database(id_cache=None)
     assert text.startswith("error: outbox_event.id has no sequence")
 
 
+def test_another_history_is_an_error_with_its_cure() -> None:
+    *_, text = of_database(identity=Identity(1, 2))
+    assert text.startswith("error: the position 'default' belongs to system 1, timeline 1")
+    assert "position rebase --since" in text
+
+
+def test_a_new_name_beside_others_is_a_warning_where_rows_come_again() -> None:
+    (again,) = of_database(name="other", backlog=Backlog(7, 1.0))
+    assert again == (
+        "warning: position 'other' is new: 7 rows will be published (again); existing: default"
+    )
+    (nothing,) = of_database(name="other")
+    assert nothing == "info: position 'other' is new: 0 rows will be published"
+    (first,) = of_database(standings=[], backlog=Backlog(CAP, 1.0))
+    assert first == "info: position 'default' is new: at least 100000 rows will be published"
+
+
 def test_an_unknown_topic_is_named() -> None:
-    (text,) = texts(Inspection("on", 1, [ORDERS]), shop_orders="topic 'shop.orders' is unknown")
-    assert text == "error: topic 'shop.orders' is unknown"
+    assert of_topics("topic 'shop.orders' is unknown") == ["error: topic 'shop.orders' is unknown"]
 
 
 def test_another_number_of_partitions_is_a_difference() -> None:
-    (text,) = texts(Inspection("on", 1, [ORDERS]), shop_orders=6)
+    (text,) = of_topics(6)
     assert text.startswith("difference: topic 'shop.orders' has 6 partitions")
     assert "declares 12" in text
+
+
+def test_a_topic_that_rows_wait_for_and_nobody_declares_is_named() -> None:
+    (exists,) = of_topics(12, waiting_topics=["shop.orders", "shop.new"])
+    assert exists.startswith("warning: rows wait for topic 'shop.new'")
+    assert "manage.py migrate" in exists
+    _, unknown = of_topics("it does not exist", waiting_topics=["shop.new"])
+    assert unknown.startswith("error: rows wait for topic 'shop.new'")
+    assert unknown.endswith("it does not exist")
+
+
+def test_a_project_without_topics_is_told() -> None:
+    (text,) = of_topics(1, topics=[])
+    assert "the project declares no topic" in text

@@ -1,0 +1,1 @@
+DELETE FROM outbox_position WHERE name = %(name)s

@@ -1,0 +1,302 @@
+"""What the commands say about a real database and a real cluster, and their exit codes."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import pytest
+
+from local.kafka import Broker
+from local.scratch import ROOT
+from publisher.adapters.postgres import PostgresStore
+from publisher.cli import main
+from publisher.ports import Limits
+from publisher.position import Position
+from tests.conftest import MakeTopic
+from tests.writers import Writer, execute, write
+
+
+class Done(NamedTuple):
+    code: object
+    out: str
+    err: str
+
+
+Command = Callable[..., Done]
+
+
+@pytest.fixture
+def command(
+    migrated_database_url: str,
+    kafka_broker: Broker,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Command:
+    """Runs a command on the test's database, whose only topics are those of the test."""
+    execute(migrated_database_url, "TRUNCATE outbox_topic")
+    monkeypatch.setenv("PUBLISHER_DATABASE_URL", migrated_database_url)
+    monkeypatch.setenv("PUBLISHER_KAFKA_BOOTSTRAP_SERVERS", kafka_broker.bootstrap_servers)
+
+    def run(*words: str) -> Done:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        return Done(ended.value.code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def url(migrated_database_url: str) -> str:
+    return migrated_database_url
+
+
+@pytest.fixture
+def topic(url: str, command: Command, make_topic: MakeTopic) -> str:
+    """A topic that is declared and exists."""
+    name = make_topic()
+    declare(url, name)
+    return name
+
+
+def declare(url: str, name: str, partitions: int = 1) -> None:
+    execute(url, f"INSERT INTO outbox_topic VALUES ('{name}', 'events', {partitions})")
+
+
+def published(url: str, name: str = "default") -> None:
+    """Let a publisher of that name have published everything."""
+    with closing(PostgresStore(url, name=name)) as store:
+        store.save(Position(store.small_window(store.open().position.prev, Limits()).now))
+
+
+@pytest.fixture
+def role(url: str) -> Iterator[str]:
+    name = "operator_" + urlsplit(url).path.strip("/")
+    execute(url, f"CREATE ROLE {name} LOGIN PASSWORD 'relay'")
+    yield name
+    execute(url, f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+def as_role(url: str, role: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=f"{role}:relay@{parts.hostname}:{parts.port}").geturl()
+
+
+def test_check_tells_the_lag_and_whether_a_publisher_runs(
+    url: str, command: Command, topic: str
+) -> None:
+    published(url)
+    assert command("check") == (
+        0,
+        "info: position 'default': no row waits; no publisher runs\nok\n",
+        "",
+    )
+    write(url, b"a", b"b", topic=topic)
+    with closing(PostgresStore(url)) as store:
+        store.open()
+        done = command("check")
+    assert "position 'default': 2 rows wait, the oldest for " in done.out
+    assert "; a publisher runs\n" in done.out
+    assert done.code == 0
+
+
+def test_check_says_where_a_new_name_starts(url: str, command: Command, topic: str) -> None:
+    write(url, b"a", topic=topic)
+    assert "position 'default' is new: 1 row will be published\n" in command("check").out
+    published(url)
+    warning = (
+        "warning: position 'other' is new: 1 row will be published (again); existing: default\n"
+    )
+    assert warning in command("check", "--name", "other").out
+
+
+def test_check_fails_where_run_would_stop_at_another_history(
+    url: str, command: Command, topic: str
+) -> None:
+    published(url)
+    execute(url, "UPDATE outbox_position SET timeline = timeline + 1")
+    done = command("check")
+    assert done.code == 1
+    assert "error: the position 'default' belongs to system" in done.out
+    assert "position rebase --since" in done.out
+
+
+def test_check_names_every_right_that_is_missing(url: str, command: Command, role: str) -> None:
+    execute(url, f"GRANT SELECT ON outbox_event, outbox_metadata, outbox_position TO {role}")
+    done = command("check", "--database-url", as_role(url, role))
+    assert done.code == 1
+    assert "GRANT INSERT ON outbox_position" in done.out
+    assert "GRANT UPDATE ON outbox_position" in done.out
+    assert f"GRANT SELECT ON outbox_topic TO {role}" in done.out
+    assert "ON outbox_event" not in done.out
+
+
+def test_check_finds_roles_whose_commits_a_crash_forgets(
+    url: str, command: Command, role: str, topic: str
+) -> None:
+    execute(url, f"ALTER ROLE {role} SET synchronous_commit = off")
+    done = command("check")
+    assert f"warning: synchronous_commit is off for role {role}" in done.out
+    execute(url, f"ALTER ROLE {role} SET synchronous_commit = local")
+    assert "synchronous_commit" not in command("check").out
+    database = urlsplit(url).path.strip("/")
+    execute(url, f"ALTER DATABASE {database} SET synchronous_commit = false")
+    assert f"database {database}" in command("check").out
+
+
+def test_check_finds_a_sequence_with_a_cache(url: str, command: Command, topic: str) -> None:
+    execute(url, "ALTER TABLE outbox_event ALTER COLUMN id SET CACHE 20")
+    done = command("check")
+    assert done.code == 1
+    assert "error: the sequence of outbox_event.id caches 20 values" in done.out
+
+
+def test_check_finds_the_topics_of_rows_that_wait(
+    url: str, command: Command, topic: str, make_topic: MakeTopic
+) -> None:
+    undeclared = make_topic("undeclared")
+    write(url, b"a", topic="published.typo")
+    published(url)
+    late = Writer(url)
+    late.record(topic="typo")
+    write(url, b"a", topic=undeclared)
+    late.commit()
+    done = command("check")
+    assert done.code == 1
+    assert (
+        "error: rows wait for topic 'typo', which the Django project does not declare" in done.out
+    )
+    assert f"warning: rows wait for topic '{undeclared}'" in done.out
+    assert "run `manage.py migrate`" in done.out
+    assert "published.typo" not in done.out
+
+
+def test_check_reports_kafka_though_the_database_is_away_and_the_other_way_round(
+    url: str, command: Command, topic: str
+) -> None:
+    done = command("check", "--database-url", "postgresql://app:hunter2@127.0.0.1:1/shop")
+    assert (done.code, done.out.count("error: ")) == (1, 1)
+    assert "PostgreSQL cannot be reached" in done.out
+    assert "hunter2" not in done.out
+    neither = command(
+        "check",
+        "--database-url",
+        "postgresql://127.0.0.1:1/shop",
+        "--kafka-bootstrap-servers",
+        "127.0.0.1:1",
+    )
+    assert (neither.code, neither.out.count("error: ")) == (1, 2)
+    kafka = command("check", "--kafka-bootstrap-servers", "127.0.0.1:1")
+    assert kafka.code == 1
+    assert "position 'default' is new" in kafka.out
+    assert "error: Kafka cannot be reached" in kafka.out
+
+
+def test_every_topic_is_reported_though_one_cannot_be_created(
+    url: str, command: Command, topic: str, durable_broker: Broker
+) -> None:
+    new = f"{topic}.new"
+    declare(url, new, 2)
+    declare(url, "a b")
+    done = command("topics", "create")
+    assert done.code == 1
+    lines = dict(line.split(": ", 1) for line in done.out.splitlines())
+    assert lines[topic] == "exists with 1 partitions (events, 1 partitions declared)"
+    assert lines[new] == "created (events, 2 partitions declared)"
+    assert lines["a b"].startswith("failed: ")
+    assert f"{new}: exists with 2 partitions" in command("topics", "create").out
+
+
+def test_show_tells_what_waits_before_the_first_run(url: str, command: Command) -> None:
+    write(url, b"a", b"b")
+    done = command("position", "show")
+    assert "no publisher has run on this database yet" in done.out
+    assert "starts at the beginning of the table, where 2 rows wait" in done.out
+
+
+def test_show_tells_whether_a_publisher_runs(url: str, command: Command) -> None:
+    published(url, "other")
+    with closing(PostgresStore(url)) as store:
+        store.open()
+        lines = command("position", "show").out.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["default", "other"]
+    assert ["a publisher runs" in line for line in lines] == [True, False]
+    assert "no publisher runs" in command("position", "show").out.splitlines()[0]
+
+
+def test_a_number_of_rows_at_the_cap_is_at_least(
+    url: str, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("publisher.standing.CAP", 2)
+    monkeypatch.setattr("publisher.adapters.tables.CAP", 2)
+    write(url, b"a", b"b", b"c")
+    assert "where at least 2 rows wait" in command("position", "show").out
+    assert "at least 2 rows will be" in command("position", "rebase", "--since", "1h").out
+
+
+def test_a_dry_run_of_rebase_moves_nothing(url: str, command: Command) -> None:
+    write(url, b"a", b"b")
+    published(url)
+    before = command("position", "show").out
+    dry = command("position", "rebase", "--since", "1h", "--dry-run")
+    assert dry.code == 0
+    assert "2 rows would be published" in dry.out
+    assert command("position", "show").out == before
+    assert "2 rows will be published" in command("position", "rebase", "--since", "1h").out
+    assert "2 rows wait" in command("position", "show").out
+
+
+def test_a_position_is_removed_unless_its_publisher_runs(url: str, command: Command) -> None:
+    published(url)
+    with closing(PostgresStore(url, name="old")) as store:
+        store.open()
+        refused = command("position", "remove", "old")
+        assert refused.code == 1
+        assert "'old' is running: stop it first" in refused.err
+    assert command("position", "remove", "old").code == 0
+    gone = command("position", "remove", "old")
+    assert gone.code == 1
+    assert "there is no position 'old'; existing: default" in gone.err
+
+
+def outcome(*words: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PUBLISHER_")}
+    return subprocess.run(
+        [sys.executable, "-m", "publisher.cli", *words],
+        env={**clean, **env},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+
+GOOD = {
+    "PUBLISHER_DATABASE_URL": "postgresql://app:hunter2@127.0.0.1:1/shop",
+    "PUBLISHER_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+}
+
+
+@pytest.mark.parametrize(
+    ("words", "env", "says"),
+    [
+        (["run"], {}, "PUBLISHER_DATABASE_URL is not set"),
+        (["run"], {**GOOD, "PUBLISHER_KAFKA_CONFIG": "abc"}, "PUBLISHER_KAFKA_CONFIG: "),
+        (["run", "--http", "nonsense"], GOOD, "PUBLISHER_HTTP='nonsense': is not host:port"),
+        (["run", "--http", "192.0.2.1:80"], GOOD, "cannot listen there"),
+        (["check"], {**GOOD, "PUBLISHER_NAMES": "x"}, "write PUBLISHER_NAME, or remove it"),
+        (["position", "rebase", "--since", "soon"], GOOD, "'soon' is not a moment"),
+        (["nonsense"], GOOD, "No such command 'nonsense'"),
+    ],
+)
+def test_wrong_usage_and_configuration_end_with_2_and_no_traceback(
+    words: list[str], env: dict[str, str], says: str
+) -> None:
+    done = outcome(*words, env=env)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "hunter2" not in done.stderr
