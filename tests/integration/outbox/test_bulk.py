@@ -24,6 +24,7 @@ from tests.app.models import (
     UrgentOrder,
 )
 from tests.stored import operations, stored
+from tests.waiting import meanwhile
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -98,6 +99,15 @@ def test_a_row_that_goes_by_another_key_is_gone_under_the_old_one() -> None:
     ]
     assert operations() == ["create", "delete", "tombstone", "create"]
     assert states("test.articles")[1]["slug"] == "one"
+
+
+def test_what_a_moved_row_held_is_what_the_last_writer_before_had_left() -> None:
+    article = Article.objects.create(slug="one", title="One")
+    with meanwhile(lambda: Article.objects.filter(pk=article.pk).update(slug="two")):
+        Article.objects.filter(pk=article.pk).update(title="Uno")
+    deleted = [row.json["before"] for row in stored() if row.value and row.json["before"]]
+    assert [state["title"] for state in deleted] == ["Uno"]
+    assert operations() == ["create", "update", "delete", "tombstone", "create"]
 
 
 def test_a_primary_key_that_a_queryset_changes_moves_the_row() -> None:
