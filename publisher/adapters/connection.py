@@ -11,7 +11,12 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import errors as pg
 
-from publisher.errors import CredentialsRejected, StoreUnavailable
+from publisher.errors import (
+    ConfigurationInvalid,
+    CredentialsRejected,
+    PublisherError,
+    StoreUnavailable,
+)
 from publisher.guards import RIGHTS
 
 T = TypeVar("T")
@@ -118,8 +123,10 @@ def connect(url: str, *, name: str, patience: float | None = None) -> Connection
     return connection
 
 
-def _connect_error(exc: psycopg.Error) -> CredentialsRejected | StoreUnavailable:
+def _connect_error(exc: psycopg.Error) -> PublisherError:
     reason = _first_line(exc)
+    if re.search("connection is bad: invalid .* value", reason):
+        return ConfigurationInvalid(f"PUBLISHER_DATABASE_URL: {reason}")
     if "FATAL" in reason and any(text in reason for text in _REFUSED_LOGIN):
         return CredentialsRejected(
             f"{reason}: correct the user, the password or the database in PUBLISHER_DATABASE_URL"

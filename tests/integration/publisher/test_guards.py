@@ -1,16 +1,25 @@
 """Databases that the publisher must refuse, and what it says."""
 
+from collections.abc import Iterator
 from contextlib import closing
 from urllib.parse import urlsplit
 
 import pytest
+from structlog.testing import capture_logs
 
 from local.postgres import Postgres
 from publisher.adapters.postgres import PostgresStore
-from publisher.errors import CredentialsRejected, StoreUnavailable, TimelineChanged
+from publisher.errors import (
+    ConfigurationInvalid,
+    CredentialsRejected,
+    Fenced,
+    StoreUnavailable,
+    TimelineChanged,
+)
+from publisher.guards import RIGHTS
 from publisher.ports import Limits
 from tests.conftest import migrate
-from tests.writers import execute
+from tests.writers import execute, write
 
 
 def refusal(url: str, error: type[Exception]) -> str:
@@ -95,23 +104,88 @@ def test_a_standby_is_refused_and_its_promotion_is_another_history(
     assert "timeline 2" in refusal(url, TimelineChanged)
 
 
-def test_the_documented_rights_are_enough_to_publish(
+@pytest.fixture
+def role(migrated_database_url: str) -> Iterator[str]:
+    """A role that may log in and nothing else; its name."""
+    name = "publisher_" + urlsplit(migrated_database_url).path.strip("/")
+    execute(migrated_database_url, f"CREATE ROLE {name} LOGIN PASSWORD 'relay'")
+    yield name
+    execute(migrated_database_url, f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+def as_role(url: str, role: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=f"{role}:relay@{parts.hostname}:{parts.port}").geturl()
+
+
+def test_the_documented_rights_are_enough_to_publish(migrated_database_url: str, role: str) -> None:
+    for table, rights in RIGHTS.items():
+        execute(migrated_database_url, f"GRANT {rights} ON {table} TO {role}")
+    with closing(PostgresStore(as_role(migrated_database_url, role))) as store:
+        position = store.open().position
+        store.small_window(position.prev, Limits())
+        store.backlog(position)
+        store.save(position)
+
+
+def test_a_right_that_is_missing_is_named_with_its_grant(
+    migrated_database_url: str, role: str
+) -> None:
+    url = as_role(migrated_database_url, role)
+    text = refusal(url, StoreUnavailable)
+    assert "permission denied for table outbox_metadata" in text
+    assert f"GRANT SELECT ON outbox_metadata TO {role}" in text
+    execute(migrated_database_url, f"GRANT SELECT ON outbox_metadata TO {role}")
+    assert f"GRANT SELECT, INSERT, UPDATE ON outbox_position TO {role}" in refusal(
+        url, StoreUnavailable
+    )
+
+
+def test_a_login_that_is_not_allowed_is_refused_at_once(
+    migrated_database_url: str, role: str
+) -> None:
+    url, database = as_role(migrated_database_url, role), urlsplit(migrated_database_url).path[1:]
+    execute(migrated_database_url, f"REVOKE CONNECT ON DATABASE {database} FROM PUBLIC")
+    assert "permission denied for database" in refusal(url, CredentialsRejected)
+    execute(migrated_database_url, f"ALTER ROLE {role} NOLOGIN")
+    assert "is not permitted to log in" in refusal(url, CredentialsRejected)
+
+
+def test_a_column_of_another_release_is_named_with_the_cure(migrated_database_url: str) -> None:
+    execute(migrated_database_url, "ALTER TABLE outbox_position RENAME last_id TO last_row")
+    text = refusal(migrated_database_url, StoreUnavailable)
+    assert 'column "last_id" does not exist' in text
+    assert "install the release" in text
+
+
+def test_a_setting_that_libpq_refuses_is_wrong_configuration(migrated_database_url: str) -> None:
+    text = refusal(f"{migrated_database_url}?sslmode=strict", ConfigurationInvalid)
+    assert text.startswith("PUBLISHER_DATABASE_URL: ")
+    assert "strict" in text
+
+
+def test_a_position_that_was_removed_is_told_from_one_that_was_taken_over(
     migrated_database_url: str,
 ) -> None:
-    role = "publisher_" + urlsplit(migrated_database_url).path.strip("/")
-    execute(migrated_database_url, f"CREATE ROLE {role} LOGIN PASSWORD 'relay'")
-    try:
-        execute(
-            migrated_database_url,
-            f"GRANT SELECT ON outbox_event, outbox_topic, outbox_metadata TO {role};"
-            f"GRANT SELECT, INSERT, UPDATE ON outbox_position TO {role}",
-        )
-        parts = urlsplit(migrated_database_url)
-        url = parts._replace(netloc=f"{role}:relay@{parts.hostname}:{parts.port}").geturl()
-        with closing(PostgresStore(url)) as store:
-            position = store.open().position
-            store.small_window(position.prev, Limits())
-            store.backlog(position)
+    with closing(PostgresStore(migrated_database_url)) as store:
+        position = store.open().position
+        execute(migrated_database_url, "UPDATE outbox_position SET epoch = epoch + 1")
+        with pytest.raises(Fenced, match="took the position 'default' over"):
             store.save(position)
-    finally:
-        execute(migrated_database_url, f"DROP OWNED BY {role}; DROP ROLE {role}")
+        execute(migrated_database_url, "DELETE FROM outbox_position")
+        with pytest.raises(Fenced, match="the position 'default' was removed"):
+            store.save(position)
+
+
+def test_a_name_that_starts_at_the_beginning_beside_others_is_a_warning(
+    migrated_database_url: str,
+) -> None:
+    write(migrated_database_url, b"a", b"b")
+    with capture_logs() as logs:
+        for name in ("default", "default", "other"):
+            with closing(PostgresStore(migrated_database_url, name=name)) as store:
+                store.open()
+    assert [(line["log_level"], line["name"], line["rows"], line["existing"]) for line in logs] == [
+        ("info", "default", 2, []),
+        ("warning", "other", 2, ["default"]),
+    ]
