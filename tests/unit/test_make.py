@@ -20,7 +20,7 @@ def test_pip_finds_the_versions_to_install_in_a_checkout_with_a_space(tmp_path: 
     checkout = tmp_path / "a checkout"
     checkout.mkdir()
     (checkout / "show.mk").write_text(SHOW)
-    command = ["make", "-f", ROOT / "Makefile", "-f", "show.mk", "show"]
+    command = ["make", "-f", str(ROOT / "Makefile"), "-f", "show.mk", "show"]
     env = {
         name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "PIP"))
     }
