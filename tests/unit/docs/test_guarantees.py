@@ -1,10 +1,14 @@
 """The reference says what is there."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
+
 from publisher.cli import commands
-from publisher.config import PREFIX, Config
+from publisher.config import Config
+from publisher.environment import PREFIX
 from publisher.health import Health
 from publisher.telemetry import Metrics
 
@@ -36,7 +40,16 @@ def test_the_reference_of_the_publisher_has_every_setting_command_and_metric() -
         sample.name for family in Metrics(Health(), "x").collect() for sample in family.samples
     }
     assert {name for name in settings | metrics if f"`{name}`" not in text} == set()
-    assert {name for name in commands.commands if f"outbox-publisher {name}" not in text} == set()
+    assert {name for name in verbs(commands) if f"`outbox-publisher {name}" not in text} == set()
+
+
+def verbs(group: click.Group, prefix: str = "") -> Iterator[str]:
+    """Every command as it is written, such as `position show`."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from verbs(command, f"{prefix}{name} ")
+        else:
+            yield prefix + name
 
 
 def test_links_between_documents_lead_somewhere() -> None:
