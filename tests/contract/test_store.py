@@ -132,6 +132,28 @@ def test_a_frozen_window_hides_what_came_after_it(subject: Subject) -> None:
     assert [row.id for row in third.rows] == later
 
 
+@pytest.mark.parametrize("read_after", range(5))
+def test_a_key_is_in_order_though_its_transactions_end_in_another_order(
+    subject: Subject, read_after: int
+) -> None:
+    subject.store.open()
+    window = Window(subject.store, Position(), limits=LIMITS)
+    seen, ids = list[int](), list[int]()
+    older, younger = subject.begin(), subject.begin()
+    steps: list[Callable[[], object]] = [
+        older.touch,
+        lambda: ids.append(younger.record(key=b"a")),
+        younger.commit,
+        lambda: ids.append(older.record(key=b"a")),
+        older.commit,
+    ]
+    for number, step in enumerate(steps):
+        step()
+        if number == read_after:
+            seen += [row.id for row in window.read().rows]
+    assert seen + [row.id for row in window.read().rows] == ids == sorted(ids)
+
+
 def test_reading_goes_on_inside_a_frozen_window(subject: Subject) -> None:
     ids = subject.write(*[b"a"] * 7)
     subject.store.open()

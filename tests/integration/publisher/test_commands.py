@@ -1,5 +1,6 @@
 """What the commands say about a real database and a real cluster, and their exit codes."""
 
+import json
 import os
 import subprocess
 import sys
@@ -300,3 +301,17 @@ def test_wrong_usage_and_configuration_end_with_2_and_no_traceback(
     assert says in done.stderr
     assert "Traceback" not in done.stderr
     assert "hunter2" not in done.stderr
+
+
+def test_the_last_words_of_a_publisher_are_a_line_of_its_log(migrated_database_url: str) -> None:
+    env = {
+        **GOOD,
+        "PUBLISHER_DATABASE_URL": f"{migrated_database_url}x",
+        "PUBLISHER_HTTP": "127.0.0.1:0",
+    }
+    done = outcome("run", env=env)
+    assert done.returncode == 1
+    last = json.loads(done.stderr.splitlines()[-1])
+    assert (last["event"], last["error"]) == ("failed", "CredentialsRejected")
+    assert "does not exist" in last["reason"]
+    assert done.stdout == ""
