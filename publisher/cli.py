@@ -87,16 +87,20 @@ def _publish(config: Config) -> None:
     sidecar = Sidecar(config.http, health, config.name)
     log.info("started", name=config.name, http=sidecar.address, version=schemas.__version__)
     try:
-        build_relay(config, health).run(stop)
+        build_relay(config, health, stop).run(stop)
     finally:
         sidecar.close()
     log.info("stopped", name=config.name, acknowledged=health.acknowledged)
 
 
-def build_relay(config: Config, health: Health) -> Relay:
+def build_relay(config: Config, health: Health, stop: Stop) -> Relay:
     """Put a relay together out of the settings."""
     return Relay(
-        store=postgres.PostgresStore(config.database_url.get_secret_value(), name=config.name),
+        store=postgres.PostgresStore(
+            config.database_url.get_secret_value(),
+            name=config.name,
+            ending=lambda: stop.hurries,
+        ),
         broker=kafka_python.KafkaPythonBroker(config.kafka_bootstrap_servers, config.kafka_config),
         health=health,
         limits=Limits(rows=config.page_rows, bytes=config.page_bytes),

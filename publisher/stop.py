@@ -14,6 +14,9 @@ from types import FrameType
 GRACE = 4.5
 """Seconds after the first signal within which a polite stop has to end."""
 
+HURRY = 1.5
+"""Seconds after which what still keeps a stop waiting is not waited for any longer."""
+
 
 class Stop:
     """Set once; every wait of the publisher ends with it.
@@ -42,6 +45,10 @@ class Stop:
     def age(self) -> float:
         """Seconds since the stop was set; 0 before."""
         return 0.0 if self._set_at is None else time.monotonic() - self._set_at
+
+    @property
+    def hurries(self) -> bool:
+        return self.age > HURRY
 
     def wait(self, seconds: float | None) -> bool:
         """Wait, for as long as it takes where `seconds` is None; True where the stop came."""

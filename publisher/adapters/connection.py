@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -24,6 +24,9 @@ T = TypeVar("T")
 PATIENCE = 30.0
 """Seconds for one statement of the loop. A page takes milliseconds, the bounds of a window 0.1 s
 for a million rows; after 60 s without a turn the process would count as dead."""
+
+HURRY = 1.0
+"""Seconds for one statement once the process is about to end."""
 
 _GRACE = 5.0
 """A server that lives ends the statement itself, within these seconds, and frees its locks."""
@@ -82,19 +85,22 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
     """
 
     patience: float | None = PATIENCE
+    ending: Callable[[], bool] = staticmethod(lambda: False)
 
     def wait(self, gen: Generator[Any, Any, T], *args: Any, **kwargs: Any) -> T:
         if self.patience is not None:
-            gen = _within(self.patience + _GRACE, gen)
+            gen = _within(self.patience + _GRACE, gen, self.ending)
         return super().wait(gen, *args, **kwargs)
 
 
-def _within(seconds: float, gen: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
+def _within(
+    seconds: float, gen: Generator[Any, Any, T], ending: Callable[[], bool]
+) -> Generator[Any, Any, T]:
     """Give up on a generator of psycopg, which is resumed every 0.1 s, after some seconds."""
-    deadline = time.monotonic() + seconds
+    started = time.monotonic()
     try:
         wanted = next(gen)
-        while time.monotonic() < deadline:
+        while time.monotonic() - started < (HURRY if ending() else seconds):
             wanted = gen.send((yield wanted))
     except StopIteration as done:
         return done.value  # type: ignore[no-any-return]

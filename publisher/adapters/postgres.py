@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -45,9 +45,10 @@ _MOST_PATIENCE = 16 * PATIENCE
 class PostgresStore:
     """A `Store` on the tables of the Django app `outbox`."""
 
-    def __init__(self, url: str, *, name: str = "default") -> None:
-        self._url = url
-        self._name = name
+    def __init__(
+        self, url: str, *, name: str = "default", ending: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._url, self._name, self._ending = url, name, ending
         self._connection: Connection | None = None
         self._patience = PATIENCE
         self._epoch = -1
@@ -69,6 +70,7 @@ class PostgresStore:
     def _connect(self) -> None:
         try:
             self._connection = connect(self._url, name=self._name, patience=self._patience)
+            self._connection.ending = self._ending
         except CredentialsRejected as exc:
             if self._was_open:
                 # Worked before: a rotated password is an outage, which somebody will mend.

@@ -87,6 +87,15 @@ def test_a_wait_without_a_stop_takes_its_time() -> None:
     assert time.monotonic() - started_at >= 0.05
 
 
+def test_a_stop_hurries_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("publisher.stop.HURRY", 0.01)
+    stop = Stop()
+    assert not stop.hurries
+    stop.set()
+    time.sleep(0.02)
+    assert stop.hurries
+
+
 def test_a_stop_knows_its_age() -> None:
     stop = Stop()
     assert stop.age == 0.0
