@@ -7,8 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,12 +20,13 @@ from local.process import Process
 from local.scratch import ROOT
 from tests.conftest import MakeTopic, migrate
 from tests.topics import read_topic
+from tests.urls import get
 from tests.waiting import eventually
 from tests.writers import write
 
 
 class Publisher:
-    """A publisher process and its pages."""
+    """A publisher process and its endpoints."""
 
     def __init__(self, url: str, servers: str, folder: Path, **env: str) -> None:
         self.env = {
@@ -54,13 +53,26 @@ class Publisher:
         return found[1] if found else None
 
     def ready(self) -> dict[str, Any]:
-        try:
-            with urllib.request.urlopen(f"http://{self.address}/readyz") as answer:
-                body = answer.read()
-        except urllib.error.HTTPError as exc:
-            body = exc.read()
-        state: dict[str, Any] = json.loads(body)
+        state: dict[str, Any] = json.loads(get(f"http://{self.address}/readyz")[1])
         return state
+
+    @property
+    def acknowledged(self) -> float:
+        metrics = get(f"http://{self.address}/metrics")[1]
+        found = re.search(r"^outbox_publisher_records_acknowledged_total.* (\S+)$", metrics, re.M)
+        assert found is not None
+        return float(found[1])
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """What it logged so far."""
+        return [json.loads(line) for line in self.process.log.read_text().splitlines()]
+
+    def stop(self) -> tuple[int | None, float]:
+        """Ask it to stop; its exit code, and how long it took."""
+        started = time.monotonic()
+        self.process.signal(signal.SIGTERM)
+        return self.process.wait(10), time.monotonic() - started
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -109,6 +121,21 @@ def test_a_polite_stop_is_quick_and_stores_the_position(
     assert values(kafka_broker, topic) == [b"a", b"b", b"c"]
 
 
+def test_a_stop_stores_what_was_acknowledged_since_the_last_save(
+    publisher: Publisher, migrated_database_url: str, kafka_broker: Broker, make_topic: MakeTopic
+) -> None:
+    topic = make_topic()
+    write(migrated_database_url, b"a", topic=topic)
+    eventually(lambda: publisher.acknowledged == 1, timeout=20)
+    time.sleep(0.5)  # the position is stored by now, and the next one will be at once
+    write(migrated_database_url, b"b", topic=topic)
+    eventually(lambda: publisher.acknowledged == 2)
+    write(migrated_database_url, b"c", topic=topic)
+    eventually(lambda: publisher.acknowledged == 3)
+    assert publisher.process.stop() == 0
+    assert "no row waits" in publisher.command("position", "show").stdout
+
+
 def test_the_time_in_kafka_is_the_time_of_sending(
     publisher: Publisher, migrated_database_url: str, kafka_broker: Broker, make_topic: MakeTopic
 ) -> None:
@@ -132,7 +159,7 @@ def test_an_unknown_topic_makes_it_wait_not_ready_until_the_topic_appears(
     topic = f"typo.{os.getpid()}"
     write(migrated_database_url, b"a", topic=topic)
     eventually(lambda: topic in str(publisher.ready()["waits_for"]), timeout=20)
-    assert publisher.ready()["lag_rows"] <= 1
+    eventually(lambda: publisher.ready()["lag_rows"] == 1)
     kafka_broker.create_topic(topic)
     eventually(lambda: publisher.ready()["ready"], timeout=20)
     assert values(kafka_broker, topic) == [b"a"]
@@ -151,7 +178,7 @@ def test_a_broker_that_is_away_is_waited_for_and_nothing_is_lost_or_inverted(
     for number in range(1, 50):
         write(migrated_database_url, str(number).encode(), topic=topic)
     eventually(lambda: not publisher.ready()["ready"], timeout=30)
-    eventually(lambda: publisher.ready()["lag_rows"] >= 49, timeout=30)
+    eventually(lambda: (publisher.ready()["lag_rows"] or 0) >= 49, timeout=30)
     breakable_broker.start()
     eventually(lambda: publisher.ready()["ready"], timeout=60)
     found = list(dict.fromkeys(values(breakable_broker, topic)))
@@ -174,9 +201,10 @@ def test_a_broker_frozen_for_longer_than_the_default_delivery_timeout_resumes_wi
     time.sleep(125)  # the default delivery_timeout_ms is 120 s
     assert publisher.process.running
     assert not publisher.ready()["ready"]
+    thawed = time.monotonic()
     breakable_broker.thaw()
     eventually(lambda: publisher.ready()["ready"], timeout=5)
-    eventually(lambda: len(set(values(breakable_broker, topic))) == 101, timeout=5)
+    eventually(lambda: publisher.acknowledged == 101, timeout=thawed + 5 - time.monotonic())
     found = values(breakable_broker, topic)
     assert list(dict.fromkeys(found)) == [str(number).encode() for number in range(101)]
 
@@ -198,10 +226,174 @@ def test_a_database_that_restarts_is_waited_for(
         assert publisher.process.stop() == 0
 
 
-def test_a_second_signal_leaves_at_once(publisher: Publisher) -> None:
+def test_a_second_signal_leaves_at_once(
+    breakable_publisher: Publisher,
+    migrated_database_url: str,
+    breakable_broker: Broker,
+    make_topic: MakeTopic,
+) -> None:
+    publisher, topic = breakable_publisher, make_topic(on=breakable_broker)
+    hold_a_record(publisher, migrated_database_url, breakable_broker, topic)
     publisher.process.signal(signal.SIGTERM)
+    time.sleep(0.5)  # two signals at once are one
+    assert publisher.process.running
     publisher.process.signal(signal.SIGTERM)
-    assert publisher.process.wait(5) in {0, 128 + signal.SIGTERM}
+    assert publisher.process.wait(1) == 128 + signal.SIGTERM
+
+
+def hold_a_record(publisher: Publisher, url: str, broker: Broker, topic: str) -> None:
+    """Freeze the broker with one record acknowledged and one on its way."""
+    write(url, b"a", topic=topic)
+    eventually(lambda: publisher.acknowledged == 1, timeout=20)
+    broker.freeze()
+    write(url, b"b", topic=topic)
+    time.sleep(0.3)  # it polls every 50 ms
+
+
+def assert_polite(publisher: Publisher) -> None:
+    code, seconds = publisher.stop()
+    assert code == 0, publisher.process.tail()
+    assert seconds < 5
+
+
+def test_a_stop_with_a_record_at_a_frozen_broker_is_polite(
+    breakable_publisher: Publisher,
+    migrated_database_url: str,
+    breakable_broker: Broker,
+    make_topic: MakeTopic,
+) -> None:
+    topic = make_topic(on=breakable_broker)
+    hold_a_record(breakable_publisher, migrated_database_url, breakable_broker, topic)
+    assert_polite(breakable_publisher)
+    assert "; 1 row waits" in breakable_publisher.command("position", "show").stdout
+
+
+def test_a_stop_in_the_middle_of_a_question_to_a_frozen_broker_is_polite(
+    breakable_publisher: Publisher,
+    migrated_database_url: str,
+    breakable_broker: Broker,
+    make_topic: MakeTopic,
+) -> None:
+    publisher, topic = breakable_publisher, make_topic(on=breakable_broker)
+    hold_a_record(publisher, migrated_database_url, breakable_broker, topic)
+    frozen = time.monotonic()
+    eventually(lambda: not publisher.ready()["ready"], timeout=20)
+    assert time.monotonic() - frozen < 8
+    assert "does not acknowledge outbox row" in publisher.ready()["waits_for"]
+    time.sleep(0.5)  # it asks for two seconds
+    assert_polite(publisher)
+
+
+def test_a_stop_while_kafka_is_away_is_polite_and_an_outage_fills_no_log(
+    breakable_publisher: Publisher,
+    migrated_database_url: str,
+    breakable_broker: Broker,
+    make_topic: MakeTopic,
+) -> None:
+    publisher, topic = breakable_publisher, make_topic(on=breakable_broker)
+    write(migrated_database_url, b"a", topic=topic)
+    eventually(lambda: publisher.acknowledged == 1, timeout=20)
+    breakable_broker.kill()
+    before = len(publisher.lines)
+    write(migrated_database_url, b"b", topic=topic)
+    eventually(lambda: not publisher.ready()["ready"], timeout=20)
+    time.sleep(5.0)  # some turns of the loop
+    said = publisher.lines[before:]
+    assert len(said) <= 4
+    assert not [line for line in said if line["logger"].startswith("kafka")]
+    assert "nothing listens there" in publisher.ready()["waits_for"]
+    assert breakable_broker.bootstrap_servers in publisher.ready()["waits_for"]
+    assert_polite(publisher)
+
+
+def test_a_stop_while_kafka_was_never_there_is_polite(
+    migrated_database_url: str, tmp_path: Path
+) -> None:
+    with Publisher(migrated_database_url, "127.0.0.1:1", tmp_path) as publisher:
+        eventually(lambda: "nothing listens" in str(publisher.ready()["waits_for"]), timeout=20)
+        assert publisher.ready()["lag_rows"] == 0
+        assert_polite(publisher)
+
+
+def test_a_stop_while_a_topic_is_missing_is_polite(
+    publisher: Publisher, migrated_database_url: str
+) -> None:
+    write(migrated_database_url, b"a", topic="no.such.topic")
+    eventually(lambda: "no.such.topic" in str(publisher.ready()["waits_for"]), timeout=20)
+    assert_polite(publisher)
+
+
+def test_a_stop_while_postgres_hangs_is_polite(
+    private_postgres: Postgres, kafka_broker: Broker, tmp_path: Path
+) -> None:
+    url = private_postgres.create_database("shop")
+    migrate(url)
+    with Publisher(url, kafka_broker.bootstrap_servers, tmp_path) as publisher:
+        eventually(lambda: publisher.ready()["ready"], timeout=20)
+        private_postgres.freeze()
+        time.sleep(0.5)  # it polls every 50 ms
+        assert_polite(publisher)
+        private_postgres.thaw()
+
+
+def test_a_row_that_the_topic_refuses_is_named_and_floods_nothing(
+    publisher: Publisher, migrated_database_url: str, durable_broker: Broker, make_topic: MakeTopic
+) -> None:
+    topic = make_topic(partitions=3, config={"max.message.bytes": "2000"})
+    write(migrated_database_url, *(b"%d" % n for n in range(50)), topic=topic)
+    (large,) = write(migrated_database_url, b"large", topic=topic, value=b"x" * 10_000)
+    write(migrated_database_url, *(b"%d" % n for n in range(50, 300)), topic=topic)
+    named = f"outbox row {large} for topic {topic!r} is refused"
+    eventually(lambda: named in str(publisher.ready()["waits_for"]), timeout=20)
+    before = len(values(durable_broker, topic))
+    for _ in range(30):
+        time.sleep(0.1)  # some tries
+        assert named in str(publisher.ready()["waits_for"])
+    assert len(values(durable_broker, topic)) == before
+    assert len([line for line in publisher.lines if line["event"] == "waiting"]) <= 3
+    with psycopg.connect(migrated_database_url) as connection:
+        connection.execute("DELETE FROM outbox_event WHERE id = %s", [large])
+    eventually(lambda: publisher.ready()["ready"], timeout=20)
+    eventually(lambda: len(set(values(durable_broker, topic))) == 300, timeout=20)
+
+
+def test_a_topic_that_is_deleted_and_created_again_under_way_gets_what_was_not_acknowledged(
+    publisher: Publisher, migrated_database_url: str, durable_broker: Broker, make_topic: MakeTopic
+) -> None:
+    topic = make_topic()
+    write(migrated_database_url, b"a", topic=topic)
+    eventually(lambda: publisher.acknowledged == 1, timeout=20)
+    durable_broker.delete_topic(topic)
+    write(migrated_database_url, b"b", topic=topic)
+    eventually(lambda: "does not exist" in str(publisher.ready()["waits_for"]), timeout=30)
+    durable_broker.create_topic(topic)
+    eventually(lambda: publisher.ready()["ready"], timeout=30)
+    write(migrated_database_url, b"c", topic=topic)
+    eventually(lambda: values(durable_broker, topic) == [b"b", b"c"], timeout=30)
+
+
+def test_a_publisher_whose_position_was_taken_over_ends(
+    publisher: Publisher, migrated_database_url: str, make_topic: MakeTopic
+) -> None:
+    eventually(lambda: publisher.ready()["ready"], timeout=20)
+    with psycopg.connect(migrated_database_url) as connection:
+        connection.execute("UPDATE outbox_position SET epoch = epoch + 1")
+    write(migrated_database_url, b"a", topic=make_topic())
+    assert publisher.process.wait(20) == 1
+    assert "Fenced" in publisher.process.tail()
+
+
+def test_a_publisher_on_another_history_ends(
+    publisher: Publisher, migrated_database_url: str
+) -> None:
+    eventually(lambda: publisher.ready()["ready"], timeout=20)
+    publisher.process.stop()
+    with psycopg.connect(migrated_database_url) as connection:
+        connection.execute("UPDATE outbox_position SET timeline = timeline + 1")
+    publisher.process.start()
+    assert publisher.process.wait(20) == 1
+    assert "TimelineChanged" in publisher.process.tail()
+    assert "position rebase --since" in publisher.process.tail()
 
 
 def test_a_second_publisher_stands_by_and_takes_over(

@@ -39,9 +39,10 @@ class LastId(Naive):
     """`id > last ORDER BY id`: loses what becomes visible late."""
 
     def small_window(self, prev: Snapshot, limits: Limits) -> SmallWindow:
-        rows = self.found(b"WHERE id > %s ORDER BY id LIMIT %s", prev.xmin, limits.rows)
-        last = rows[-1][1].id if rows else prev.xmin
-        return SmallWindow(Snapshot(last, last), [row for _, row in rows])
+        # One more than the last id, for the snapshot before the first row is 1.
+        rows = self.found(b"WHERE id >= %s ORDER BY id LIMIT %s", prev.xmin, limits.rows)
+        after = rows[-1][1].id + 1 if rows else prev.xmin
+        return SmallWindow(Snapshot(after, after), [row for _, row in rows])
 
 
 class BelowXmin(Naive):
