@@ -102,7 +102,13 @@ def _waiting_topics(connection: Connection, position: Position) -> list[str]:
 
 def read_backlog(connection: Connection, position: Position) -> Backlog:
     """Measure what lies behind a position."""
-    params = {
+    ((rows, seconds),) = connection.execute(_BACKLOG, backlog_params(position))
+    return Backlog(rows, seconds)
+
+
+def backlog_params(position: Position) -> dict[str, object]:
+    """What `backlog.sql` wants to know of a position."""
+    return {
         "xmax": str(position.prev.xmax),
         "prev": str(position.prev),
         "ended": array(ended(position)),
@@ -110,8 +116,6 @@ def read_backlog(connection: Connection, position: Position) -> Backlog:
         "last_id": position.last_id,
         "cap": CAP,
     }
-    ((rows, seconds),) = connection.execute(_BACKLOG, params)
-    return Backlog(rows, seconds)
 
 
 def lock_position(connection: Connection, name: str) -> bool:

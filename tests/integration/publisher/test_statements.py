@@ -2,6 +2,7 @@
 
 import re
 from contextlib import closing
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from publisher.adapters.connection import Connection
 from publisher.adapters.postgres import PostgresStore
+from publisher.adapters.tables import backlog_params
 from publisher.ports import Limits
 from publisher.position import Position, Snapshot
 from publisher.sql import statement
@@ -42,23 +44,16 @@ def loop_statements(connection: Connection) -> dict[str, dict[str, object]]:
     """The statements of the loop where all is published, and ten rows lie behind 20,000."""
     retained(connection, 10)
     retained(connection, 20_000)
-    ((late,),) = connection.execute("SELECT min(xid::text) FROM outbox_event")
+    ((late,),) = connection.execute("SELECT min(xid::text::bigint) FROM outbox_event")
     now = snapshot(connection)
-    end, stragglers = {"xmax": str(now.xmax)}, f"{{{late}}}"
+    end = {"xmax": str(now.xmax)}
     limits = {"rows": 2_000, "bytes": 1_000_000}
     return {
         "small_window": {**end, "in_progress": "{}", **limits},
         "bounds": {**end, "in_progress": "{}", "after": 0, "now": str(now)},
-        "stragglers": {"in_progress": stragglers, "after": 0, "below": 30_000, **limits},
+        "stragglers": {"in_progress": f"{{{late}}}", "after": 0, "below": 30_000, **limits},
         "span": {"prev": "1:1:", "now": str(now), "after": 0, "upto": 8_000, **limits},
-        "backlog": {
-            **end,
-            "prev": str(now),
-            "ended": stragglers,
-            "open": "{}",
-            "last_id": 0,
-            "cap": 50,
-        },
+        "backlog": backlog_params(Position(replace(now, xmin=late, in_progress=(late,)), now)),
     }
 
 
