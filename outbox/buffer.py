@@ -8,15 +8,23 @@ from typing import TYPE_CHECKING, Protocol
 
 from django.db import DatabaseError
 
-from outbox import installation
-from outbox.database import in_transaction
-from outbox.errors import FlushFailed, UnsupportedDatabase
+from outbox import hooks, installation
+from outbox.errors import (
+    FlushFailed,
+    UnknownSavepoint,
+    UnsettledTransaction,
+    UnsupportedDatabase,
+)
+from outbox.failure import Failure
 from outbox.recorded import COLUMNS, Recorded
+from outbox.savepoints import Savepoints
+from outbox.transactions import in_transaction
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
 ROWS_PER_STATEMENT = 1_000
+BYTES_PER_STATEMENT = 16 * 1024 * 1024
 
 _ATTRIBUTE = "_outbox_buffer"
 _UNDEFINED_TABLE = "42P01"
@@ -44,12 +52,13 @@ class Buffer:
         self.watchers: list[Watcher] = []
         self._connection = connection
         self._rows: list[Recorded] = []
+        self._bytes = 0
         self._written = 0
-        self._savepoints: list[tuple[str, int]] = []
-        self._failure: tuple[BaseException, int] | None = None
+        self._savepoints = Savepoints()
+        self._failure: Failure | None = None
+        self._discreet = False
         # Savepoints may be open that were set before this buffer could see them.
         self._late = connection.connection is not None and in_transaction(connection)
-        self._hook()
 
     @property
     def position(self) -> int:
@@ -61,24 +70,131 @@ class Buffer:
         for watcher in self.watchers:
             watcher.added(row, self.position)
         self._rows.append(row)
-        if len(self._rows) >= ROWS_PER_STATEMENT and self._may_write_early():
-            self._write()
+        self._bytes += row.size
+        self._write_early()
 
-    def spoil(self, failure: BaseException) -> None:
+    def spoil(self, cause: BaseException) -> None:
         """Make sure that the transaction, or the savepoint it is in, never commits."""
-        if not in_transaction(self._connection):
+        connection = self._connection
+        if connection.closed_in_transaction or not in_transaction(connection):
             return
         if self._failure is None:
-            self._failure = failure, len(self._savepoints)
-        if self._connection.in_atomic_block:
-            self._connection.set_rollback(True)
+            self._failure = Failure.of(
+                connection, cause, savepoints=len(self._savepoints), quoted=not self._discreet
+            )
+        if connection.in_atomic_block:
+            connection.set_rollback(True)
             # Django quotes it as the cause when the transaction is used further.
-            setattr(self._connection, "rollback_exc", failure)  # noqa: B010
+            setattr(connection, "rollback_exc", cause)  # noqa: B010
+
+    @contextmanager
+    def discreet(self) -> Iterator[None]:
+        """What fails inside is reported without its message: it may quote a secret."""
+        before, self._discreet = self._discreet, True
+        try:
+            yield
+        finally:
+            self._discreet = before
+
+    def flush(self) -> None:
+        """Write what waits: the transaction is about to be committed."""
+        self._require_success()
+        if self._rows:
+            self._write(lambda: bool(self._rows))
+
+    def committed(self) -> None:
+        for watcher in self.watchers:
+            watcher.committed()
+        self._end()
 
     def forget(self) -> None:
         """The transaction is gone, and its events with it."""
-        self._truncate(0)
+        self._drop(0)
         self._end()
+
+    def require_settled(self) -> None:
+        """Autocommit begins: what still waits would be committed with another transaction."""
+        self._require_success()
+        if self._rows:
+            raise UnsettledTransaction(
+                f"autocommit of database {self._connection.alias!r} cannot be switched on while "
+                f"events wait for the commit ({self.position}); call commit() or rollback() first"
+            )
+
+    def mark(self, sid: str) -> None:
+        """A savepoint was set."""
+        self._savepoints.add(sid, self.position)
+
+    def unmark(self, sid: str) -> None:
+        """A savepoint was released, and those with it that are younger."""
+        index = self._savepoints.index(sid)
+        if index is None:
+            return
+        self._savepoints.keep(index)
+        if self._failure:
+            self._failure = self._failure.within(index)
+        self._write_early()
+
+    def surviving(self, sid: str) -> int:
+        """How many savepoints a rollback to this one leaves: itself and those that are older."""
+        index = self._savepoints.index(sid)
+        if index is not None:
+            return index + 1
+        if self._late:
+            return 0
+        if self.position or self._failure:
+            raise UnknownSavepoint(
+                f"savepoint {sid!r} of database {self._connection.alias!r} was not set through "
+                f"Django, so which events of this transaction ({self.position}) are younger is "
+                "not known; use transaction.savepoint() or atomic() instead of SAVEPOINT in SQL"
+            )
+        return len(self._savepoints)
+
+    def truncate(self, savepoints: int) -> None:
+        """The transaction was rolled back to the last of so many savepoints."""
+        self._drop(self._savepoints.position(savepoints - 1) if savepoints else 0)
+        self._savepoints.keep(savepoints)
+        if self._failure and savepoints <= self._failure.savepoints:
+            self._failure = None
+
+    def report_failure(self, savepoints: int = 0) -> None:
+        """A rollback begins that leaves so many savepoints."""
+        if self._failure and savepoints <= self._failure.savepoints:
+            what = "its block of atomic()" if savepoints else "the transaction"
+            self._failure.report(self._connection, what)
+
+    def _require_success(self) -> None:
+        if self._failure:
+            raise FlushFailed(
+                "an event of this transaction could not be recorded, so the transaction "
+                f"cannot be committed: {self._failure}; roll it back"
+            ) from self._failure.cause
+
+    def _drop(self, position: int) -> None:
+        dropped = self._rows[max(0, position - self._written) :]
+        del self._rows[len(self._rows) - len(dropped) :]
+        self._bytes -= sum(row.size for row in dropped)
+        for watcher in self.watchers:
+            watcher.truncated(position)
+
+    def _end(self) -> None:
+        self._rows.clear()
+        self._bytes = self._written = 0
+        self._savepoints.keep(0)
+        self._failure = None
+        self._late = False
+
+    def _is_full(self) -> bool:
+        return len(self._rows) >= ROWS_PER_STATEMENT or self._bytes >= BYTES_PER_STATEMENT
+
+    def _write_early(self) -> None:
+        if not self._is_full() or not self._may_write_early():
+            return
+        try:
+            self._write(self._is_full)
+        except BaseException as failure:
+            self.spoil(failure)
+            raise
 
     def _may_write_early(self) -> bool:
         # Rows written inside a savepoint would disappear with it, older ones among them.
@@ -86,117 +202,50 @@ class Buffer:
             self._savepoints or self._late or self._failure or self._connection.needs_rollback
         )
 
-    def _truncate(self, position: int) -> None:
-        del self._rows[max(0, position - self._written) :]
-        for watcher in self.watchers:
-            watcher.truncated(position)
-
-    def _end(self) -> None:
-        self._rows.clear()
-        self._written = 0
-        self._savepoints.clear()
-        self._failure = None
-        self._late = False
-
-    def _write(self) -> None:
+    def _write(self, is_pending: Callable[[], bool]) -> None:
         with _database_errors(self._connection):
-            if self._failure is not None:
-                raise FlushFailed(
-                    "an event of this transaction could not be recorded, so the transaction "
-                    f"cannot be committed: {self._failure[0]}; roll it back"
-                ) from self._failure[0]
             if not installation.is_complete(self._connection):
                 self._rows.clear()
-            while self._rows:
-                self._insert(self._rows[:ROWS_PER_STATEMENT])
+                self._bytes = 0
+            while is_pending():
+                self._insert(self._next_statement())
+
+    def _next_statement(self) -> list[Recorded]:
+        """The oldest rows, as many as a statement holds; one, however large it is."""
+        rows, size = self._rows[:ROWS_PER_STATEMENT], 0
+        for count, row in enumerate(rows):
+            size += row.size
+            if count and size > BYTES_PER_STATEMENT:
+                return rows[:count]
+        return rows
 
     def _insert(self, rows: list[Recorded]) -> None:
         statement = _INSERT + ", ".join([_VALUES] * len(rows))
         with self._connection.cursor() as cursor:
             cursor.execute(statement, [value for row in rows for value in row])
         del self._rows[: len(rows)]
+        self._bytes -= sum(row.size for row in rows)
         self._written += len(rows)
-
-    def _hook(self) -> None:
-        """Stand before the methods by which this connection, and no other, ends what it began."""
-        connection = self._connection
-        for name, around in (
-            ("_commit", self._around_commit),
-            ("_rollback", self._around_end),
-            ("_close", self._around_end),
-            ("_savepoint", self._around_savepoint),
-            ("_savepoint_rollback", self._around_savepoint_rollback),
-            ("_savepoint_commit", self._around_savepoint_commit),
-        ):
-            setattr(connection, name, around(getattr(connection, name)))
-
-    def _around_commit(self, commit: Callable[[], None]) -> Callable[[], None]:
-        def flush_and_commit() -> None:
-            if self._rows or self._failure:
-                self._write()
-            commit()
-            for watcher in self.watchers:
-                watcher.committed()
-            self._end()
-
-        return flush_and_commit
-
-    def _around_end(self, end: Callable[[], None]) -> Callable[[], None]:
-        def end_and_forget() -> None:
-            try:
-                end()
-            finally:
-                self.forget()
-
-        return end_and_forget
-
-    def _around_savepoint(self, savepoint: Callable[[str], None]) -> Callable[[str], None]:
-        def mark(sid: str) -> None:
-            savepoint(sid)
-            self._savepoints.append((sid, self.position))
-
-        return mark
-
-    def _around_savepoint_rollback(self, rollback: Callable[[str], None]) -> Callable[[str], None]:
-        def truncate(sid: str) -> None:
-            rollback(sid)
-            index = self._index(sid)
-            self._truncate(0 if index is None else self._savepoints[index][1])
-            # The savepoint itself outlives a rollback to it; those set after it do not.
-            del self._savepoints[0 if index is None else index + 1 :]
-            if self._failure and (index is None or index < self._failure[1]):
-                self._failure = None
-
-        return truncate
-
-    def _around_savepoint_commit(self, release: Callable[[str], None]) -> Callable[[str], None]:
-        def unmark(sid: str) -> None:
-            release(sid)
-            index = self._index(sid)
-            if index is None:
-                return
-            del self._savepoints[index:]
-            if self._failure:
-                self._failure = self._failure[0], min(self._failure[1], index)
-
-        return unmark
-
-    def _index(self, sid: str) -> int | None:
-        """Where the youngest savepoint of this name stands; None if it is older than the buffer."""
-        for index in range(len(self._savepoints) - 1, -1, -1):
-            if self._savepoints[index][0] == sid:
-                return index
-        return None
 
 
 def buffer_of(connection: BaseDatabaseWrapper) -> Buffer:
     """The buffer of a connection, made at its first use; UnsupportedDatabase if not PostgreSQL."""
+    if connection.vendor != "postgresql":
+        raise UnsupportedDatabase.of(connection)
+    return _attached(connection)
+
+
+def spoil(connection: BaseDatabaseWrapper, cause: BaseException) -> None:
+    """Make sure that what is open on a connection, of whatever database, never commits."""
+    _attached(connection).spoil(cause)
+
+
+def _attached(connection: BaseDatabaseWrapper) -> Buffer:
     buffer: Buffer | None = getattr(connection, _ATTRIBUTE, None)
     if buffer is None:
-        if connection.vendor != "postgresql":
-            raise UnsupportedDatabase.of(connection)
         buffer = Buffer(connection)
         setattr(connection, _ATTRIBUTE, buffer)
+        hooks.install(connection, buffer)
     return buffer
 
 

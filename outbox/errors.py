@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
+from django.db.transaction import TransactionManagementError
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -85,3 +86,11 @@ class EventTooLarge(OutboxError):
 
 class FlushFailed(OutboxError, DatabaseError):
     """The events of a transaction could not be written, so it must not commit."""
+
+
+class UnsettledTransaction(OutboxError, TransactionManagementError):
+    """Autocommit was switched on while events wait for the commit of a transaction."""
+
+
+class UnknownSavepoint(OutboxError, TransactionManagementError):
+    """A transaction was rolled back to a savepoint that was not set through Django."""

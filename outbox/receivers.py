@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial, wraps
 from typing import Any, TypeVar, cast
 
@@ -14,14 +14,15 @@ from django.contrib.auth.signals import user_login_failed
 from django.db import connections, transaction
 from django.db.models.signals import ModelSignal
 from django.dispatch import Signal
-from pydantic import BaseModel
 
 from outbox import database
 from outbox.autocommit import is_recorder, mark_recorder
 from outbox.buffer import buffer_of
-from outbox.errors import InvalidReceiver, NotAnEvent
+from outbox.errors import InvalidReceiver
 from outbox.record import record
+from outbox.returned import events_of
 from outbox.suppression import is_suppressed
+from outbox.transactions import in_transaction
 from schemas import Event
 
 F = TypeVar("F", bound=Callable[..., Event | Iterable[Event] | None])
@@ -42,9 +43,11 @@ def receiver(
     transaction, one is opened around it, except for model signals: there the row is in none.
 
     What the decorator returns is what it connected: `signal.disconnect(function, sender=...)` and
-    `signal.connect(function, ...)` work with it. Raises InvalidReceiver for `async def`.
+    `signal.connect(function, ...)` work with it. It returns what the function returns, for a
+    generator the tuple of what it yielded. Raises InvalidReceiver for `async def`, and where no
+    signal is named.
     """
-    signals = signal if isinstance(signal, Sequence) else [signal]
+    signals = _signals(signal)
 
     def decorate(function: F) -> F:
         connected = function if is_recorder(function) else _recorder(function)
@@ -63,10 +66,10 @@ def _recorder(function: F) -> F:
     def recorder(*args: object, **kwargs: Any) -> object:
         if is_suppressed(kwargs.get("sender", args[0] if args else None)):
             return None
-        call = partial(
-            _record_result, name, partial(function, *args, **kwargs), kwargs.get("using")
-        )
         signal = kwargs.get("signal")
+        # What a custom signal calls `using` is its own affair.
+        using = kwargs.get("using") if isinstance(signal, ModelSignal) else None
+        call = partial(_record_result, name, partial(function, *args, **kwargs), using)
         if signal is user_login_failed:
             return _confined(name, call)
         if signal is None or isinstance(signal, ModelSignal):
@@ -83,7 +86,7 @@ def _record_result(name: str, function: Callable[[], object], using: str | None)
         return _refuse_result(name, function, using)
     buffer = buffer_of(connections[alias])
     try:
-        result, events = _events(name, function())
+        result, events = events_of(name, function())
         if events:
             record(*events)
     except BaseException as failure:
@@ -94,39 +97,15 @@ def _record_result(name: str, function: Callable[[], object], using: str | None)
 
 def _refuse_result(name: str, function: Callable[[], object], using: str) -> object:
     """A signal from another database: fine as long as there is nothing to record."""
-    result, events = _events(name, function())
+    result, events = events_of(name, function())
     if events:
         database.require_outbox(using, f"what {name} received")
     return result
 
 
-def _events(name: str, result: object) -> tuple[object, tuple[Event, ...]]:
-    match result:
-        case None:
-            return None, ()
-        case Event():
-            return result, (result,)
-        case Iterable() if not isinstance(result, str | bytes | Mapping | BaseModel):
-            events = tuple(result)
-            for event in events:
-                _require_event(name, event)
-            return events, events
-        case _:
-            _require_event(name, result)
-            raise AssertionError
-
-
-def _require_event(name: str, result: object) -> None:
-    if not isinstance(result, Event):
-        raise NotAnEvent(
-            f"receiver {name} returned {type(result).__qualname__}, which is no event; return "
-            "None, an instance of a class derived from outbox.Event, or several"
-        )
-
-
 def _in_transaction(call: Callable[[], object]) -> object:
     alias = database.alias()
-    if database.in_transaction(connections[alias]):
+    if in_transaction(connections[alias]):
         return call()
     with transaction.atomic(using=alias):
         return call()
@@ -134,8 +113,9 @@ def _in_transaction(call: Callable[[], object]) -> object:
 
 def _confined(name: str, call: Callable[[], object]) -> object:
     """Record in a savepoint of its own: no failure may break a login, or say what was typed."""
+    alias = database.alias()
     try:
-        with transaction.atomic(using=database.alias()):
+        with transaction.atomic(using=alias), buffer_of(connections[alias]).discreet():
             return call()
     except Exception as failure:
         # Frames without the message: messages quote values, and these came with credentials.
@@ -147,6 +127,16 @@ def _confined(name: str, call: Callable[[], object]) -> object:
             frames,
         )
         return None
+
+
+def _signals(given: Signal | Sequence[Signal]) -> Sequence[Signal]:
+    signals = given if isinstance(given, Sequence) else [given]
+    if signals and all(isinstance(each, Signal) for each in signals):
+        return signals
+    raise InvalidReceiver(
+        f"receiver({given!r}) names no signal to connect to; name one, or several in a list, such "
+        "as @outbox.receiver(post_save, sender=Order)"
+    )
 
 
 def _refuse_async(function: Callable[..., object]) -> None:

@@ -11,6 +11,7 @@ from outbox import database
 from outbox.buffer import Buffer, buffer_of
 from outbox.errors import NotAnEvent, NoTopic
 from outbox.recorded import Recorded, recorded
+from outbox.transactions import require_transaction
 from schemas import Event, key_of
 
 
@@ -18,10 +19,13 @@ def record(*events: Event) -> None:
     """Write these events, in this order, with the open transaction of the outbox's database.
 
     Raises NotInTransaction outside a transaction; NotAnEvent, NoTopic, EventTooLarge or a
-    SchemaError for what could never be sent, and then the transaction will not commit.
+    SchemaError for what could never be sent, and then the transaction will not commit. Of several
+    events none is kept if one fails; without events nothing happens.
     """
+    if not events:
+        return
     with recording(", ".join(sorted({type(event).__qualname__ for event in events}))) as buffer:
-        for row in [as_row(event) for event in events]:
+        for row in [as_row(event) for event in events]:  # all before the first is kept
             buffer.append(row)
 
 
@@ -31,7 +35,7 @@ def recording(what: str) -> Iterator[Buffer]:
     connection = connections[database.alias()]
     buffer = buffer_of(connection)
     try:
-        database.require_transaction(connection, what)
+        require_transaction(connection, what)
         yield buffer
     except BaseException as failure:
         buffer.spoil(failure)
@@ -40,11 +44,7 @@ def recording(what: str) -> Iterator[Buffer]:
 
 def as_row(event: object) -> Recorded:
     if not isinstance(event, Event):
-        raise NotAnEvent(
-            f"a {type(event).__qualname__} is no event; use an instance of a class such as "
-            'class OrderPlaced(outbox.Event, type="shop.order.placed", topic="shop.order-events", '
-            'key="order_id")'
-        )
+        raise _not_an_event(event)
     contract = getattr(type(event), "__contract__", None)
     if contract is None:
         raise NotAnEvent(
@@ -57,3 +57,16 @@ def as_row(event: object) -> Recorded:
             "class line"
         )
     return recorded(event, topic=contract.topic, key=key_of(event).decode())
+
+
+def _not_an_event(what: object) -> NotAnEvent:
+    if isinstance(what, type) and issubclass(what, Event):
+        name = what.__qualname__
+        return NotAnEvent(
+            f"you passed the class {name} itself; pass an instance, such as {name}(...)"
+        )
+    return NotAnEvent(
+        f"a {type(what).__qualname__} is no event; use an instance of a class such as "
+        'class OrderPlaced(outbox.Event, type="shop.order.placed", topic="shop.order-events", '
+        'key="order_id")'
+    )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from outbox.conf import current
 from outbox.errors import EventTooLarge
 from outbox.uuid7 import uuid7
-from schemas import Event, encode, lookup
+from schemas import Envelope, Event, encode
 
 
 class Recorded(NamedTuple):
@@ -24,16 +25,32 @@ class Recorded(NamedTuple):
     headers: bytes | None
 
     @property
+    def size(self) -> int:
+        """Bytes of key and value."""
+        return len(self.key) + len(self.value or b"")
+
+    @property
     def is_tombstone(self) -> bool:
         """A null value: it tells a compacted topic to forget the key."""
         return self.value is None
 
     @property
     def event(self) -> Event | None:
-        """What a consumer would decode; None for a tombstone."""
-        if self.value is None:
-            return None
-        return lookup(self.type, self.version).model_validate_json(self.value)
+        """What a consumer would decode, and as it would fail; None for a tombstone."""
+        return None if self.is_tombstone else self._envelope().event()
+
+    def _envelope(self) -> Envelope:
+        return Envelope(
+            id=str(self.event_id),
+            source=current().source,
+            type=self.type,
+            version=self.version,
+            time=datetime.now(UTC),
+            subject=self.subject,
+            sequence=None,
+            key=self.key,
+            value=self.value,
+        )
 
 
 COLUMNS = Recorded._fields
@@ -43,16 +60,17 @@ def recorded(event: Event, *, topic: str, key: str) -> Recorded:
     """Encode an event; EventTooLarge or a SchemaError says why it could never be sent."""
     contract = type(event).__contract__
     value, raw_key = encode(event), key.encode()
+    row = Recorded(
+        uuid7(), topic, raw_key, contract.type, contract.version, key, value, headers=None
+    )
     limit = current().max_event_bytes
-    if len(value) + len(raw_key) > limit:
+    if row.size > limit:
         raise EventTooLarge(
-            f"event {contract.type} with key {key[:200]!r} has {len(value) + len(raw_key)} bytes, "
+            f"event {row.type} with key {key[:200]!r} has {row.size} bytes, "
             f"more than OUTBOX_MAX_EVENT_BYTES={limit}; send a reference instead of the data, or "
             "raise it together with the broker's message.max.bytes"
         )
-    return Recorded(
-        uuid7(), topic, raw_key, contract.type, contract.version, key, value, headers=None
-    )
+    return row
 
 
 def tombstone(of: Recorded) -> Recorded:

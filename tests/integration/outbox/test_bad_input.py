@@ -10,6 +10,7 @@ from django.test.utils import override_settings
 
 import outbox
 from outbox.errors import EventTooLarge, InvalidPayload, NotAnEvent, NotInTransaction, NoTopic
+from outbox.testing import captured_events
 from schemas import SchemaError
 from tests.app.events import Said
 from tests.app.models import Article, Note, Order
@@ -44,9 +45,10 @@ BAD = [
     ("an empty key", lambda: Loose(key=""), SchemaError, "key"),
     ("a contract without key", Keyless, SchemaError, "key="),
     ("a contract without topic", Homeless, NoTopic, "add topic="),
+    ("a class that is no event", lambda: Note, NotAnEvent, "a ModelBase is no event"),
     ("an event without type", Abstract, NotAnEvent, "Abstract .* has no type"),
     ("no event at all", lambda: {"who": "me"}, NotAnEvent, "a dict is no event"),
-    ("a class instead of an instance", lambda: Said, NotAnEvent, "use an instance"),
+    ("a class instead of an instance", lambda: Said, NotAnEvent, "you passed the class Said"),
     (
         "more bytes than are allowed",
         lambda: Loose(value="x" * 900_000),
@@ -73,13 +75,39 @@ def test_what_cannot_be_sent_is_refused_undoes_the_rows_and_leaves_the_connectio
 
 @pytest.mark.parametrize("make", [bad[1] for bad in BAD], ids=[bad[0] for bad in BAD])
 def test_of_several_events_none_is_recorded_if_one_cannot_be_sent(make: Any) -> None:
-    with transaction.atomic(), pytest.raises(Exception):  # noqa: B017, PT011
-        outbox.record(Said(who="me"), make())
+    with transaction.atomic(), captured_events() as events:
+        with pytest.raises((outbox.OutboxError, SchemaError)):
+            outbox.record(Said(who="me"), make())
+        assert events == []
     assert stored() == []
 
 
+def test_recording_no_event_does_nothing_inside_and_outside_a_transaction() -> None:
+    outbox.record()
+    with transaction.atomic():
+        outbox.record(*[])
+        Note.objects.create()
+    assert (Note.objects.count(), stored()) == (1, [])
+
+
+def test_the_key_counts_to_the_size_of_an_event() -> None:
+    event = Loose(key="k" * 20, value="v" * 20)
+    with transaction.atomic():
+        outbox.record(event)
+    (row,) = stored()
+    size = len(row.key) + len(row.value or b"")
+    with override_settings(OUTBOX_MAX_EVENT_BYTES=size), transaction.atomic():
+        outbox.record(event)
+    with (
+        override_settings(OUTBOX_MAX_EVENT_BYTES=size - 1),
+        pytest.raises(EventTooLarge, match=f"has {size} bytes"),
+        transaction.atomic(),
+    ):
+        outbox.record(event)
+
+
 def test_recording_outside_a_transaction_is_refused() -> None:
-    with pytest.raises(NotInTransaction, match=r"Said would be recorded outside .*atomic\(\)"):
+    with pytest.raises(NotInTransaction, match=r"^Said would be recorded outside .*atomic\(\)"):
         outbox.record(Said(who="me"))
     assert connection.get_autocommit()
 

@@ -14,7 +14,7 @@ from django.test.utils import override_settings
 
 import outbox
 from local.scratch import ROOT
-from outbox.errors import OtherDatabase
+from outbox.errors import FlushFailed, NotInTransaction, OtherDatabase, UnsupportedDatabase
 from tests.app.events import Said
 from tests.app.models import Note, Order
 from tests.stored import said, stored
@@ -36,8 +36,10 @@ class OutboxElsewhere:
 class TestAliases:
     @pytest.fixture(autouse=True)
     def _close(self) -> Iterator[None]:
+        """What is left open would block the end of the test; the next has a connection unhooked."""
         yield
         connections["other"].close()
+        del connections["other"]
 
     @pytest.mark.parametrize("inside", [True, False])
     def test_a_row_of_another_database_is_refused_with_both_aliases_and_not_written(
@@ -53,12 +55,41 @@ class TestAliases:
             Order.objects.using("other").create(number="1")
         assert Order.objects.count() == 0
 
+    def test_a_swallowed_refusal_is_logged_as_a_lost_transaction(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with transaction.atomic(using="other"), suppress(OtherDatabase):
+            Order.objects.using("other").create(number="1")
+        assert "the transaction will be rolled back: OtherDatabase: testapp.Order" in caplog.text
+
+    def test_a_swallowed_refusal_lets_nothing_commit_where_autocommit_is_off(self) -> None:
+        other = connections["other"]
+        other.set_autocommit(False)
+        with suppress(OtherDatabase):
+            Order.objects.using("other").create(number="1")
+        with pytest.raises(FlushFailed, match=r"OtherDatabase: testapp\.Order was .*; roll it"):
+            other.commit()
+        with pytest.raises(FlushFailed):
+            other.set_autocommit(True)
+        other.rollback()
+        Note.objects.using("other").create()
+        other.commit()
+        other.set_autocommit(True)
+        assert (Order.objects.count(), Note.objects.count(), stored()) == (0, 1, [])
+
     def test_a_row_deleted_in_another_database_is_refused(self) -> None:
         with outbox.suppress():
             Order.objects.create(number="1")
         with pytest.raises(OtherDatabase):
             Order.objects.using("other").all().delete()
         assert Order.objects.count() == 1
+
+    def test_recording_outside_a_transaction_names_the_block_to_open(self) -> None:
+        with (
+            override_settings(DATABASE_ROUTERS=[OutboxElsewhere()]),
+            pytest.raises(NotInTransaction, match=r"'other'; open one with .*\(using='other'\)"),
+        ):
+            outbox.record(Said(who="me"))
 
     def test_uncaptured_models_may_be_anywhere(self) -> None:
         Note.objects.using("other").create()
@@ -132,6 +163,19 @@ def test_any_other_vendor_is_refused_by_name(vendor: str, monkeypatch: pytest.Mo
     found = [each for each in run_checks(tags=["models"]) if each.id == "outbox.E001"]
     assert f"database 'default' is {vendor.title()} ({vendor})" in found[0].msg
     assert found[0].hint
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("vendor", ["mysql", "oracle", "sqlite"])
+def test_recording_on_any_other_vendor_is_refused_by_name(
+    vendor: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "vendor", vendor, raising=False)
+    monkeypatch.setattr(connection, "display_name", vendor.title(), raising=False)
+    expected = rf"needs PostgreSQL, but database 'default' is {vendor.title()} \({vendor}\)"
+    with pytest.raises(UnsupportedDatabase, match=expected), transaction.atomic():
+        outbox.record(Said(who="me"))
+    assert stored() == []
 
 
 @pytest.mark.django_db(transaction=True, databases=["default"])

@@ -31,6 +31,26 @@ def test_a_flush_that_the_database_refuses_rolls_back_the_rows() -> None:
 
 
 @pytest.mark.usefixtures("broken_table")
+@pytest.mark.parametrize("end", ["atomic", "savepoint_commit"])
+def test_an_early_flush_that_fails_at_the_end_of_a_savepoint_undoes_the_transaction(
+    end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(buffers, "ROWS_PER_STATEMENT", 1)
+    with transaction.atomic():
+        Note.objects.create()
+        with pytest.raises(DatabaseError, match="outbox_event_type_check"):
+            if end == "atomic":
+                with transaction.atomic():
+                    say("a")
+            else:
+                sid = transaction.savepoint()
+                say("a")
+                transaction.savepoint_commit(sid)
+        assert transaction.get_rollback()
+    assert (Note.objects.count(), stored()) == (0, [])
+
+
+@pytest.mark.usefixtures("broken_table")
 def test_the_connection_is_usable_after_a_failed_flush() -> None:
     with pytest.raises(DatabaseError), transaction.atomic():
         say("a")
@@ -66,6 +86,19 @@ def test_an_interrupt_during_the_flush_rolls_back_and_leaves_a_usable_connection
         say("b")
     assert said() == ["b"]
     assert Note.objects.count() == 0
+
+
+def test_an_interrupt_while_writing_early_leaves_a_usable_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(buffers, "ROWS_PER_STATEMENT", 1)
+    with pytest.raises(KeyboardInterrupt), transaction.atomic():
+        monkeypatch.setattr(buffers.Buffer, "_insert", raises(KeyboardInterrupt()))
+        say("a")
+    monkeypatch.undo()
+    with transaction.atomic():
+        say("b")
+    assert said() == ["b"]
 
 
 def test_a_table_that_is_missing_is_named_with_the_cure() -> None:

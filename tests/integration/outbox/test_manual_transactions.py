@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import pytest
 from django.db import DatabaseError, transaction
 
+from outbox import buffer as buffers
+from outbox.errors import UnsettledTransaction
 from tests.app.models import Note
 from tests.stored import said
 from tests.words import fail, say
@@ -88,3 +90,44 @@ def test_a_failure_whose_savepoint_was_released_belongs_to_the_one_around_it() -
     say("a")
     transaction.commit()
     assert said() == ["a"]
+
+
+def test_autocommit_is_not_switched_on_while_events_wait() -> None:
+    say("a", "b")
+    cure = r"'default' cannot be .* events wait .* \(2\); call commit\(\) or rollback\(\) first"
+    with pytest.raises(UnsettledTransaction, match=cure):
+        transaction.set_autocommit(True)
+    transaction.commit()
+    transaction.set_autocommit(True)
+    with transaction.atomic():
+        say("c")
+    assert said() == ["a", "b", "c"]
+
+
+def test_events_that_waited_when_autocommit_was_refused_can_be_rolled_back() -> None:
+    say("a")
+    with pytest.raises(UnsettledTransaction):
+        transaction.set_autocommit(True)
+    transaction.rollback()
+    transaction.set_autocommit(True)
+    with transaction.atomic():
+        Note.objects.create()
+    assert said() == []
+
+
+def test_autocommit_is_not_switched_on_after_a_swallowed_failure() -> None:
+    fail()
+    with pytest.raises(DatabaseError, match="roll it back"):
+        transaction.set_autocommit(True)
+    transaction.rollback()
+    transaction.set_autocommit(True)
+    with transaction.atomic():
+        say("a")
+    assert said() == ["a"]
+
+
+def test_nothing_is_written_early_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buffers, "ROWS_PER_STATEMENT", 3)
+    fail()
+    say("a", "b", "c")
+    assert said() == []

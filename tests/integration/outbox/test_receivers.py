@@ -1,48 +1,25 @@
-"""`outbox.receiver`: as Django's own, and what the function returns is recorded."""
+"""What the function of an `outbox.receiver` returns is recorded."""
 
-import gc
-import logging
-import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
-from django.contrib.auth.signals import user_logged_in, user_login_failed
-from django.db import connection, transaction
-from django.db.models.signals import m2m_changed, post_save, pre_save
-from django.dispatch import Signal
+from django.db import connection, connections, transaction
+from django.db.models.signals import m2m_changed, post_save
 
 import outbox
-from outbox.errors import InvalidReceiver, NotAnEvent, NotInTransaction
+from outbox.errors import NotAnEvent, NotInTransaction, OtherDatabase
 from tests.app.events import Said
-from tests.app.models import Note, Order
+from tests.app.models import Note
+from tests.signals import asked, paid
 from tests.stored import said, stored
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-paid = Signal()
-
-
-@pytest.fixture(autouse=True)
-def _clean() -> Iterator[None]:
-    before = {signal: list(signal.receivers) for signal in SIGNALS}
-    yield
-    for signal, receivers in before.items():
-        signal.receivers[:] = receivers
-        signal.sender_receivers_cache.clear()
-
-
-SIGNALS: tuple[Signal, ...] = (
-    paid,
-    post_save,
-    pre_save,
-    m2m_changed,
-    user_logged_in,
-    user_login_failed,
-)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("receivers_of_the_test"),
+]
 
 
 def test_a_custom_signal_inside_a_transaction_is_recorded_with_it() -> None:
@@ -111,86 +88,72 @@ def test_none_one_or_several_events_may_be_returned_or_yielded() -> None:
     assert said() == ["a", "b", "A", "B"]
 
 
-def test_a_list_of_signals_and_a_lazy_sender_are_taken() -> None:
-    @outbox.receiver([pre_save, post_save], sender="testapp.Note", dispatch_uid="notes")
-    def on_note(signal: Signal, **kwargs: object) -> Said:
-        return Said(who="me", what="pre" if signal is pre_save else "post")
+def test_what_was_returned_reaches_the_sender_as_it_was_and_what_was_yielded_as_a_tuple() -> None:
+    event = Said(who="me", what="a")
+    returned: list[object] = [event, [event, event], (event,), [], None]
 
-    Note.objects.create()
-    Order.objects.create(number="1")
-    assert said() == ["pre", "post"]
-
-
-def test_a_signal_given_twice_with_one_dispatch_uid_is_connected_once() -> None:
-    for _ in range(2):
-
-        @outbox.receiver(paid, dispatch_uid="once")
-        def on_paid(**kwargs: object) -> Said:
-            return Said(who="me", what="a")
-
-    paid.send(None)
-    assert said() == ["a"]
-
-
-def test_djangos_disconnect_and_connect_work_on_what_the_decorator_returns() -> None:
-    @outbox.receiver(post_save, sender=Note)
-    def on_save(**kwargs: object) -> Said:
-        return Said(who="me", what="a")
-
-    assert post_save.disconnect(on_save, sender=Note)
-    Note.objects.create()
-    assert said() == []
-    post_save.connect(on_save, sender=Note)
-    Note.objects.create()
-    assert said() == ["a"]
-
-
-def test_two_decorators_on_one_function_record_each_signal_once() -> None:
     @outbox.receiver(paid)
-    @outbox.receiver(post_save, sender=Note)
-    def on_either(**kwargs: object) -> Said:
-        return Said(who="me", what="a")
+    def as_given(number: int, **kwargs: object) -> Any:
+        return returned[number]
 
-    paid.send(None)
-    assert said() == ["a"]
-    Note.objects.create()
-    assert said() == ["a", "a"]
+    for number, result in enumerate(returned):
+        assert paid.send(None, number=number) == [(as_given, result)]
+
+    @outbox.receiver(asked)
+    def generator(**kwargs: object) -> Iterator[Said]:
+        yield event
+        yield event
+
+    responses: list[Any] = asked.send(None)
+    assert responses == [(generator, (event, event))]
+    assert len(said()) == 6
 
 
-def test_a_receiver_that_nobody_holds_stays_connected() -> None:
-    def connect() -> None:
-        @outbox.receiver(paid)
-        def on_paid(**kwargs: object) -> Said:
+def test_what_a_custom_signal_calls_using_is_no_database() -> None:
+    @outbox.receiver(paid)
+    def on_paid(using: str, **kwargs: object) -> Said:
+        return Said(who="me", what=using)
+
+    paid.send(None, using="paypal")
+    assert said() == ["paypal"]
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "other"])
+class TestOtherDatabases:
+    @pytest.fixture(autouse=True)
+    def _close(self) -> Iterator[None]:
+        yield
+        connections["other"].close()
+        del connections["other"]
+
+    def test_an_event_about_a_row_of_another_database_is_refused_and_undoes_the_row(self) -> None:
+        @outbox.receiver(post_save, sender=Note)
+        def on_note(**kwargs: object) -> Said:
             return Said(who="me", what="a")
 
-    connect()
-    gc.collect()
-    paid.send(None)
-    assert said() == ["a"]
+        refused = pytest.raises(OtherDatabase, match=r"what .*on_note received was .* 'other', but")
+        with refused:
+            Note.objects.using("other").create()
+        with transaction.atomic(using="other"), refused:
+            Note.objects.using("other").create()
+        assert (Note.objects.count(), stored()) == (0, [])
+
+    def test_a_row_of_another_database_about_which_nothing_is_returned_is_fine(self) -> None:
+        @outbox.receiver(post_save, sender=Note)
+        def on_note(**kwargs: object) -> None:
+            return None
+
+        Note.objects.using("other").create()
+        assert Note.objects.count() == 1
 
 
-def test_an_asynchronous_receiver_is_refused_when_it_is_registered() -> None:
-    async def coroutine(**kwargs: object) -> None: ...
-
-    async def generator(**kwargs: object) -> Any:
-        yield None
-
-    class Callable_:
-        async def __call__(self, **kwargs: object) -> None: ...
-
-    for each in (coroutine, generator, Callable_()):
-        with pytest.raises(InvalidReceiver, match="make it a plain def"):
-            outbox.receiver(paid)(each)  # type: ignore[type-var]
-    assert not paid.has_listeners()
-
-
-@pytest.mark.parametrize("returned", ["text", 5, {"who": "me"}, [Said(who="me"), "text"]])
+@pytest.mark.parametrize("returned", ["text", 5, {"who": "me"}, [Said(who="me"), "text"], Said])
 def test_a_result_that_is_no_event_names_the_receiver_and_undoes_the_row(returned: object) -> None:
     @outbox.receiver(post_save, sender=Note)
     def on_save(**kwargs: object) -> Any:
         return returned
 
-    with pytest.raises(NotAnEvent, match=r"on_save returned (str|int|dict)"):
+    with pytest.raises(NotAnEvent, match=r"on_save returned (str|int|dict|the class Said), which"):
         Note.objects.create()
     assert (Note.objects.count(), stored()) == (0, [])
 
@@ -265,76 +228,6 @@ def test_a_receiver_called_by_hand_records_in_the_open_transaction() -> None:
     assert said() == ["a"]
 
 
-class LoginFailed(outbox.Event, type="test.login-failed", topic="test.logins", key="username"):
-    username: str
-
-
-class TestFailedLogins:
-    def connect(self, function: Callable[..., Any] | None = None) -> None:
-        def on_failure(credentials: dict[str, Any], **kwargs: object) -> LoginFailed:
-            return LoginFailed(username=credentials["username"])
-
-        outbox.receiver(user_login_failed)(function or on_failure)
-
-    def test_a_failed_login_is_recorded_though_no_transaction_is_open(self) -> None:
-        self.connect()
-        assert authenticate(username="ann", password="wrong") is None
-        (row,) = stored()
-        assert (row.type, row.key) == ("test.login-failed", "ann")
-
-    @pytest.mark.parametrize("inside", [True, False])
-    def test_a_recording_that_fails_never_breaks_the_login_and_is_logged(
-        self, inside: bool, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        self.connect()
-        with maybe_atomic(inside):
-            Note.objects.create()
-            assert authenticate(username="", password="wrong") is None
-            outbox_free = stored()
-        assert (Note.objects.count(), outbox_free, stored()) == (1, [], [])
-        assert "on_failure of user_login_failed could not record its event: MissingKey" in (
-            caplog.text
-        )
-
-    def test_a_flush_that_fails_never_breaks_the_login(
-        self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def fail(*args: object) -> None:
-            raise RuntimeError
-
-        self.connect()
-        monkeypatch.setattr("outbox.buffer.Buffer._insert", fail)
-        assert authenticate(username="ann", password="wrong") is None
-        assert "FlushFailed" in caplog.text
-
-    def test_no_secret_reaches_the_table_or_the_log(self, caplog: pytest.LogCaptureFixture) -> None:
-        secret = secrets.token_hex(16)
-
-        class Strict(outbox.Event, type="outbox.test.strict", topic="test.logins", key="username"):
-            username: int
-
-        def careless(credentials: dict[str, Any], **kwargs: object) -> Strict:
-            return Strict(username=credentials["token"])
-
-        self.connect()
-        self.connect(careless)
-        user_login_failed.send(
-            __name__, credentials={"username": "ann", "token": secret}, request=None
-        )
-        assert len(stored()) == 1
-        assert secret.encode() not in (stored()[0].value or b"")
-        assert "careless of user_login_failed" in caplog.text
-        assert secret not in caplog.text
-
-    def test_other_auth_signals_fail_as_any_other(self) -> None:
-        @outbox.receiver(user_logged_in)
-        def on_login(user: User, **kwargs: object) -> LoginFailed:
-            return LoginFailed(username="")
-
-        with pytest.raises(Exception, match="key"):
-            user_logged_in.send(User, request=None, user=User.objects.create(username="ann"))
-
-
 def test_signals_of_related_sets_are_recorded() -> None:
     from django.contrib.auth.models import Group
 
@@ -346,16 +239,3 @@ def test_signals_of_related_sets_are_recorded() -> None:
     user.groups.add(Group.objects.create(name="g"))
     user.groups.clear()
     assert said() == ["post_add", "post_clear"]
-
-
-@contextmanager
-def maybe_atomic(inside: bool) -> Iterator[None]:
-    if inside:
-        with transaction.atomic():
-            yield
-    else:
-        yield
-
-
-def test_the_logger_is_called_outbox() -> None:
-    assert logging.getLogger("outbox").name == "outbox"

@@ -3,6 +3,8 @@
 import pytest
 from django.db import connection, transaction
 
+from outbox.errors import UnknownSavepoint
+from tests.app.models import Note
 from tests.stored import said
 from tests.threads import in_thread
 from tests.words import say
@@ -61,3 +63,33 @@ def test_a_savepoint_that_is_older_than_the_first_event_of_a_new_connection_coun
 
     in_thread(work)
     assert said() == ["b"]
+
+
+def test_a_savepoint_in_raw_sql_cannot_be_rolled_back_through_django_once_there_are_events() -> (
+    None
+):
+    with transaction.atomic():
+        say("a")
+        raw_savepoint("x")
+        Note.objects.create()
+        say("b")
+        with pytest.raises(UnknownSavepoint, match=r"savepoint 'x' of .*\(2\).* use transaction"):
+            transaction.savepoint_rollback("x")
+    assert (said(), Note.objects.count()) == (["a", "b"], 1)
+
+
+def test_a_savepoint_in_raw_sql_may_be_rolled_back_while_there_are_no_events() -> None:
+    with transaction.atomic():
+        raw_savepoint("x")
+        Note.objects.create()
+        transaction.savepoint_rollback("x")
+        say("a")
+        sid = transaction.savepoint()
+        say("b")
+        transaction.savepoint_rollback(sid)
+    assert (said(), Note.objects.count()) == (["a"], 0)
+
+
+def raw_savepoint(name: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SAVEPOINT {name}")

@@ -9,6 +9,7 @@ from django.test import TestCase
 import outbox
 from outbox.testing import captured_events
 from schemas import Change
+from schemas.errors import Undecodable
 from tests.app.events import Said
 from tests.app.models import Note, Order
 from tests.stored import said, stored
@@ -101,6 +102,27 @@ class TestWithCommits:
                 say("c")
         assert [each.type for each in events] == ["test.said", "testapp.order", "test.said"]
         assert said() == words([each.event for each in events]) == ["a", "c"]
+
+    def test_events_of_a_connection_that_was_closed_are_not_seen(self) -> None:
+        with captured_events() as events, transaction.atomic():
+            say("a")
+            connection.close()
+            assert events == []
+
+    def test_a_delete_and_its_tombstone_have_ids_of_their_own(self) -> None:
+        order = Order.objects.create(number="1")
+        with captured_events() as events:
+            order.delete()
+        deleted, tombstone = events
+        assert tombstone.is_tombstone
+        assert deleted.event_id != tombstone.event_id
+
+    def test_what_a_consumer_could_not_decode_fails_as_it_would_there(self) -> None:
+        with captured_events() as events, transaction.atomic():
+            say("a")
+        broken = events[0]._replace(value=b'{"who": 5, "what": "secret"}')
+        with pytest.raises(Undecodable, match=r"event .* of type test\.said .* Said .* who: "):
+            assert broken.event
 
     def test_a_block_may_begin_in_one_transaction_and_end_in_another(self) -> None:
         with contextlib.ExitStack() as stack:
