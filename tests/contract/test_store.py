@@ -107,6 +107,12 @@ def test_a_window_over_the_byte_limit_is_withheld(subject: Subject) -> None:
     assert subject.store.small_window(NOTHING, LIMITS).rows is None
 
 
+def test_a_window_that_fills_its_limits_fits(subject: Subject) -> None:
+    ids = subject.write(b"x" * 300, b"y" * 300, b"z" * 400)
+    subject.store.open()
+    assert [row.id for row in subject.store.small_window(NOTHING, LIMITS).rows or ()] == ids
+
+
 def test_a_frozen_window_comes_in_id_order_once(subject: Subject) -> None:
     late = subject.begin()
     late_ids = [late.record() for _ in range(4)]

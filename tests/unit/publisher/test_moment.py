@@ -16,6 +16,8 @@ NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
         ("1h", NOW - timedelta(hours=1)),
         ("7d", NOW - timedelta(days=7)),
         ("2026-05-01", datetime(2026, 5, 1, tzinfo=UTC)),
+        ("2026-05-01T10:00:00", datetime(2026, 5, 1, 10, tzinfo=UTC)),
+        ("2026-05-01T10:00:00Z", datetime(2026, 5, 1, 10, tzinfo=UTC)),
         ("2026-05-01T10:00:00+02:00", datetime(2026, 5, 1, 8, tzinfo=UTC)),
         ("beginning", datetime(1970, 1, 1, tzinfo=UTC)),
     ],
