@@ -148,12 +148,12 @@ def answering(connection: Connection) -> Iterator[None]:
     """Turn what psycopg raises into `StoreUnavailable`, with the cure."""
     try:
         yield
-    except (_NoAnswer, pg.QueryCanceled) as exc:
-        raise TimedOut(
-            f"PostgreSQL does not answer within {connection.patience or 0:g} s: it stands still, "
-            "or is overloaded (look at pg_stat_activity)"
-        ) from exc
     except psycopg.Error as exc:
+        if isinstance(exc, (_NoAnswer, pg.QueryCanceled)) and "user request" not in str(exc):
+            raise TimedOut(
+                f"PostgreSQL does not answer within {connection.patience or 0:g} s: it stands "
+                "still, or is overloaded (look at pg_stat_activity)"
+            ) from exc
         raise StoreUnavailable(_meaning(exc, connection.info.user)) from exc
 
 

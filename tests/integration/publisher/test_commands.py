@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -74,19 +74,6 @@ def published(url: str, name: str = "default") -> None:
         store.save(Position(store.small_window(store.open().position.prev, Limits()).now))
 
 
-@pytest.fixture
-def role(url: str) -> Iterator[str]:
-    name = "operator_" + urlsplit(url).path.strip("/")
-    execute(url, f"CREATE ROLE {name} LOGIN PASSWORD 'relay'")
-    yield name
-    execute(url, f"DROP OWNED BY {name}; DROP ROLE {name}")
-
-
-def as_role(url: str, role: str) -> str:
-    parts = urlsplit(url)
-    return parts._replace(netloc=f"{role}:relay@{parts.hostname}:{parts.port}").geturl()
-
-
 def test_check_tells_the_lag_and_whether_a_publisher_runs(
     url: str, command: Command, topic: str
 ) -> None:
@@ -126,9 +113,11 @@ def test_check_fails_where_run_would_stop_at_another_history(
     assert "position rebase --since" in done.out
 
 
-def test_check_names_every_right_that_is_missing(url: str, command: Command, role: str) -> None:
+def test_check_names_every_right_that_is_missing(
+    url: str, command: Command, role: str, role_url: str
+) -> None:
     execute(url, f"GRANT SELECT ON outbox_event, outbox_metadata, outbox_position TO {role}")
-    done = command("check", "--database-url", as_role(url, role))
+    done = command("check", "--database-url", role_url)
     assert done.code == 1
     assert "GRANT INSERT ON outbox_position" in done.out
     assert "GRANT UPDATE ON outbox_position" in done.out

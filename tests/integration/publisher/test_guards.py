@@ -1,6 +1,5 @@
 """Databases that the publisher must refuse, and what it says."""
 
-from collections.abc import Iterator
 from contextlib import closing
 from urllib.parse import urlsplit
 
@@ -8,6 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from local.postgres import Postgres
+from publisher.adapters.connection import TimedOut, answering, connect
 from publisher.adapters.postgres import PostgresStore
 from publisher.errors import (
     ConfigurationInvalid,
@@ -104,24 +104,12 @@ def test_a_standby_is_refused_and_its_promotion_is_another_history(
     assert "timeline 2" in refusal(url, TimelineChanged)
 
 
-@pytest.fixture
-def role(migrated_database_url: str) -> Iterator[str]:
-    """A role that may log in and nothing else; its name."""
-    name = "publisher_" + urlsplit(migrated_database_url).path.strip("/")
-    execute(migrated_database_url, f"CREATE ROLE {name} LOGIN PASSWORD 'relay'")
-    yield name
-    execute(migrated_database_url, f"DROP OWNED BY {name}; DROP ROLE {name}")
-
-
-def as_role(url: str, role: str) -> str:
-    parts = urlsplit(url)
-    return parts._replace(netloc=f"{role}:relay@{parts.hostname}:{parts.port}").geturl()
-
-
-def test_the_documented_rights_are_enough_to_publish(migrated_database_url: str, role: str) -> None:
+def test_the_documented_rights_are_enough_to_publish(
+    migrated_database_url: str, role: str, role_url: str
+) -> None:
     for table, rights in RIGHTS.items():
         execute(migrated_database_url, f"GRANT {rights} ON {table} TO {role}")
-    with closing(PostgresStore(as_role(migrated_database_url, role))) as store:
+    with closing(PostgresStore(role_url)) as store:
         position = store.open().position
         store.small_window(position.prev, Limits())
         store.backlog(position)
@@ -129,26 +117,25 @@ def test_the_documented_rights_are_enough_to_publish(migrated_database_url: str,
 
 
 def test_a_right_that_is_missing_is_named_with_its_grant(
-    migrated_database_url: str, role: str
+    migrated_database_url: str, role: str, role_url: str
 ) -> None:
-    url = as_role(migrated_database_url, role)
-    text = refusal(url, StoreUnavailable)
+    text = refusal(role_url, StoreUnavailable)
     assert "permission denied for table outbox_metadata" in text
     assert f"GRANT SELECT ON outbox_metadata TO {role}" in text
     execute(migrated_database_url, f"GRANT SELECT ON outbox_metadata TO {role}")
     assert f"GRANT SELECT, INSERT, UPDATE ON outbox_position TO {role}" in refusal(
-        url, StoreUnavailable
+        role_url, StoreUnavailable
     )
 
 
 def test_a_login_that_is_not_allowed_is_refused_at_once(
-    migrated_database_url: str, role: str
+    migrated_database_url: str, role: str, role_url: str
 ) -> None:
-    url, database = as_role(migrated_database_url, role), urlsplit(migrated_database_url).path[1:]
+    database = urlsplit(migrated_database_url).path[1:]
     execute(migrated_database_url, f"REVOKE CONNECT ON DATABASE {database} FROM PUBLIC")
-    assert "permission denied for database" in refusal(url, CredentialsRejected)
+    assert "permission denied for database" in refusal(role_url, CredentialsRejected)
     execute(migrated_database_url, f"ALTER ROLE {role} NOLOGIN")
-    assert "is not permitted to log in" in refusal(url, CredentialsRejected)
+    assert "is not permitted to log in" in refusal(role_url, CredentialsRejected)
 
 
 def test_a_column_of_another_release_is_named_with_the_cure(migrated_database_url: str) -> None:
@@ -189,3 +176,15 @@ def test_a_name_that_starts_at_the_beginning_beside_others_is_a_warning(
         ("info", "default", 2, []),
         ("warning", "other", 2, ["default"]),
     ]
+
+
+def test_a_statement_that_somebody_cancels_is_told_from_one_that_takes_too_long(
+    migrated_database_url: str,
+) -> None:
+    with closing(connect(migrated_database_url, name="test")) as connection:
+        with (
+            pytest.raises(StoreUnavailable, match="due to user request") as caught,
+            answering(connection),
+        ):
+            connection.execute("SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(1)")
+        assert not isinstance(caught.value, TimedOut)
