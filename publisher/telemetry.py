@@ -21,30 +21,21 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         health = self._health
-        yield self._gauge(
-            "lag_seconds",
-            "Age of the oldest row that is not published; absent while it is unknown.",
-            health.lag_seconds,
-        )
-        yield self._gauge(
-            "lag_rows",
-            "Rows not published, counted up to 100000; absent while it is unknown.",
-            health.lag_rows,
-        )
-        yield self._gauge(
-            "position_age_seconds",
-            "Time since the stored position was known to tell the truth.",
-            health.position_age,
-        )
-        yield self._gauge("ready", "1 while nothing stands in the way.", health.ready)
-        yield self._counter(
-            "records_acknowledged", "Records that Kafka acknowledged.", health.acknowledged
-        )
-        yield self._counter(
-            "waits", "Turns that ended in a wait for something that was missing.", health.waits
-        )
+        for what, text, value in (
+            ("lag_seconds", "Age of the oldest row that is not published.", health.lag_seconds),
+            ("lag_rows", "Rows not published, counted up to 100000.", health.lag_rows),
+            ("position_age_seconds", "Time since the position was right.", health.position_age),
+            ("ready", "1 while nothing stands in the way.", health.ready),
+        ):
+            yield self._gauge(what, text, value)
+        for what, text, count in (
+            ("records_acknowledged", "Records that Kafka acknowledged.", health.acknowledged),
+            ("waits", "Turns that ended in a wait for what was missing.", health.waits),
+        ):
+            yield self._counter(what, text, count)
 
     def _gauge(self, what: str, text: str, value: float | None) -> Metric:
+        """A value that is unknown is absent: zero would be a lie that no alert sees."""
         family = GaugeMetricFamily(f"outbox_publisher_{what}", text, labels=["name"])
         if value is not None:
             family.add_metric([self._name], float(value))

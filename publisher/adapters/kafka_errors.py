@@ -46,8 +46,8 @@ _LOGIN = (
 _PLAIN = {
     "ECONNREFUSED": "nothing listens there (connection refused)",
     "DNS Resolution failure": "the name of the host cannot be resolved",
-    "socket disconnected": "the other side hangs up, as one does that expects TLS or SASL, or is "
-    "not Kafka",
+    "socket disconnected": "the other side hangs up, as one does that expects TLS or a login, "
+    "refuses the login, or is not Kafka",
 }
 
 
@@ -146,16 +146,13 @@ def _cure_of_record(exc: BaseException) -> str | None:
 
 
 def _unreachable(servers: str, cause: BaseException) -> str:
+    login = f"{variable('security_protocol')} and {variable('sasl_*')}"
     if isinstance(cause, _LOGIN):
-        return (
-            f"Kafka at {servers} refuses the login: {reason(cause)}; check "
-            f"{variable('security_protocol')} and {variable('sasl_*')}"
-        )
-    said = _plainly(cause)
-    text = f"Kafka cannot be reached at {servers}: {said}; check PUBLISHER_KAFKA_BOOTSTRAP_SERVERS"
-    if "TLS" in said or "Handshake" in said:
-        return f"{text} and {variable('security_protocol')}"
-    return text
+        return f"Kafka at {servers} refuses the login: {reason(cause)}; check {login}"
+    address = "PUBLISHER_KAFKA_BOOTSTRAP_SERVERS"
+    talked = any(sign in str(cause) for sign in ("socket disconnected", "Handshake", "timed out"))
+    checks = f"{address}, {login}" if talked else address
+    return f"Kafka cannot be reached at {servers}: {_plainly(cause)}; check {checks}"
 
 
 def _plainly(cause: BaseException) -> str:

@@ -13,7 +13,7 @@ from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, R
 from local import apache
 from local.kafka import Broker as Server
 from local.kafka import kafka
-from local.ladder import NothingAvailable
+from local.ladder import NothingAvailable, Unavailable
 from publisher.adapters.kafka_python import KafkaPythonBroker, KafkaTopics
 from publisher.adapters.memory import MemoryBroker
 from publisher.errors import BrokerUnavailable, RecordRejected, TopicUnavailable
@@ -353,6 +353,58 @@ def may_write(broker: KafkaPythonBroker, topic: str) -> bool:
     settled(delivery, 5.0)
     assert delivery.error is None or isinstance(delivery.error, TopicUnavailable)
     return delivery.error is None
+
+
+@pytest.fixture
+def server_with_login() -> Iterator[str]:
+    """The address of a broker that knows one user."""
+    module = "org.apache.kafka.common.security.plain.PlainLoginModule"
+    settings = {
+        "listener.security.protocol.map": "PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "sasl.enabled.mechanisms": "PLAIN",
+        "sasl.mechanism.inter.broker.protocol": "PLAIN",
+        "listener.name.plaintext.plain.sasl.jaas.config": (
+            f'{module} required username="admin" password="right" user_admin="right";'
+        ),
+    }
+    try:
+        with patch.dict(apache.SETTINGS, settings), apache.nodes(1) as nodes:
+            for address, process in nodes.items():
+                process.start()
+                yield address
+    except Unavailable as why:
+        unmet(str(why))
+
+
+def test_a_refused_login_points_to_the_settings_of_the_login_and_shows_no_secret(
+    server_with_login: str,
+) -> None:
+    def login(**given: str) -> KafkaPythonBroker:
+        settings = {
+            "security_protocol": "SASL_PLAINTEXT",
+            "sasl_mechanism": "PLAIN",
+            "sasl_plain_username": "admin",
+        }
+        return KafkaPythonBroker(server_with_login, {**settings, **given})
+
+    broker = login(sasl_plain_password="right")
+    eventually(lambda: opens(broker), timeout=60)
+    broker.close()
+    with pytest.raises(BrokerUnavailable) as caught:
+        login(sasl_plain_password="hunter2").open()
+    assert server_with_login in str(caught.value)
+    assert "PUBLISHER_KAFKA_CONFIG__SASL_*" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+    with pytest.raises(BrokerUnavailable, match="PUBLISHER_KAFKA_CONFIG__SECURITY_PROTOCOL"):
+        KafkaPythonBroker(server_with_login).open()
+
+
+def opens(broker: KafkaPythonBroker) -> bool:
+    try:
+        broker.open()
+    except BrokerUnavailable:
+        return False
+    return True
 
 
 def test_what_the_topic_finds_too_large_is_refused_and_says_how_to_go_on(
