@@ -177,9 +177,13 @@ class Buffer:
         for watcher in self.watchers:
             watcher.truncated(position)
 
-    def _end(self) -> None:
+    def _clear(self) -> None:
         self._rows.clear()
-        self._bytes = self._written = 0
+        self._bytes = 0
+
+    def _end(self) -> None:
+        self._clear()
+        self._written = 0
         self._savepoints.keep(0)
         self._failure = None
         self._late = False
@@ -205,8 +209,7 @@ class Buffer:
     def _write(self, is_pending: Callable[[], bool]) -> None:
         with _database_errors(self._connection):
             if not installation.is_complete(self._connection):
-                self._rows.clear()
-                self._bytes = 0
+                self._clear()
             while is_pending():
                 self._insert(self._next_statement())
 

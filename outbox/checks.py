@@ -9,8 +9,9 @@ from django.apps import AppConfig
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags
 from django.db import connections, router
+from django.db.backends.base.base import BaseDatabaseWrapper
 
-from outbox import conf, database, installation, topics
+from outbox import conf, database, installation, registration, topics
 from outbox.capture import captured_models
 from outbox.captured import Captured
 from outbox.errors import OutboxError
@@ -23,30 +24,24 @@ def register() -> None:
     checks.register(check_topics, Tags.models)
     checks.register(check_captured, Tags.models)
     checks.register(check_sequence, Tags.database)
+    checks.register(check_registration, Tags.database)
 
 
 def check_settings(
     app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
-) -> list[CheckMessage]:
-    found: list[CheckMessage] = []
+) -> Iterable[CheckMessage]:
     if not conf.has_source():
-        found.append(
-            checks.Warning(
-                f"OUTBOX_SOURCE is not set; events say that they come from "
-                f"{conf.current().source!r}.",
-                hint='Name this service, such as OUTBOX_SOURCE = "urn:example:shop".',
-                id="outbox.W001",
-            )
+        yield checks.Warning(
+            f"OUTBOX_SOURCE is not set; events say that they come from {conf.current().source!r}.",
+            hint='Name this service, such as OUTBOX_SOURCE = "urn:example:shop".',
+            id="outbox.W001",
         )
     for name in conf.unknown():
-        found.append(
-            checks.Warning(
-                f"{name} is no setting of the outbox.",
-                hint=f"Known are {', '.join(sorted(conf.NAMES))}.",
-                id="outbox.W002",
-            )
+        yield checks.Warning(
+            f"{name} is no setting of the outbox.",
+            hint=f"Known are {', '.join(sorted(conf.NAMES))}.",
+            id="outbox.W002",
         )
-    return found
 
 
 def check_engine(
@@ -70,7 +65,6 @@ def check_topics(
     app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
 ) -> Iterable[CheckMessage]:
     for name, declarations in topics.by_topic().items():
-        states = [each for each in declarations if each.captured]
         if len({each.kind for each in declarations}) > 1:
             yield Error(
                 f"Topic {name!r} is for states and for events: {_list(declarations)}.",
@@ -78,13 +72,7 @@ def check_topics(
                 "the state. Give each its own topic.",
                 id="outbox.E002",
             )
-        if len(states) > 1:
-            yield Error(
-                f"Topic {name!r} holds the states of several models: {_list(states)}.",
-                hint="Rows with the same key would replace each other. Give each model its own "
-                "topic.",
-                id="outbox.E003",
-            )
+        yield from _check_states(name, declarations)
 
 
 def check_captured(
@@ -109,25 +97,53 @@ def check_sequence(
     app_configs: Sequence[AppConfig] | None = None,
     databases: Sequence[str] | None = None,
     **kwargs: Any,
-) -> list[CheckMessage]:
+) -> Iterable[CheckMessage]:
     """Runs with `check --database` and with `migrate`."""
-    alias = database.alias()
-    connection = connections[alias]
-    if alias not in (databases or ()) or connection.vendor != "postgresql":
-        return []
-    if not installation.has_tables(connection):
-        return []
-    cache = installation.sequence_cache(connection)
-    if cache == 1:
-        return []
-    return [
-        Error(
+    connection = _installed(databases)
+    cache = installation.sequence_cache(connection) if connection else 1
+    if cache != 1:
+        yield Error(
             f"The sequence of outbox_event.id has CACHE {cache}: each connection takes a block of "
             "ids, so a later event of a key can get a lower id.",
             hint="ALTER TABLE outbox_event ALTER COLUMN id SET CACHE 1;",
             id="outbox.E004",
         )
-    ]
+
+
+def check_registration(
+    app_configs: Sequence[AppConfig] | None = None,
+    databases: Sequence[str] | None = None,
+    **kwargs: Any,
+) -> Iterable[CheckMessage]:
+    """Runs with `check --database` and with `migrate`."""
+    connection = _installed(databases)
+    found = list(registration.differences(connection.alias)) if connection else []
+    if found:
+        yield checks.Warning(
+            f"The tables of the outbox are not what this code declares: {'; '.join(found)}.",
+            hint="Run manage.py migrate: it writes them, and the publisher reads them.",
+            id="outbox.W003",
+        )
+
+
+def _installed(databases: Sequence[str] | None) -> BaseDatabaseWrapper | None:
+    """The connection to the outbox, if its database is asked about and has the tables."""
+    alias = database.alias()
+    if alias not in (databases or ()) or connections[alias].vendor != "postgresql":
+        return None
+    return connections[alias] if installation.has_tables(connections[alias]) else None
+
+
+def _check_states(name: str, declarations: list[topics.Declaration]) -> Iterable[CheckMessage]:
+    """Versions of one contract may share a topic, rows of several models may not."""
+    states = [each for each in declarations if each.kind == "state" and each.type]
+    captured = [each for each in states if each.captured]
+    if len(captured) > 1 or len({each.type for each in states}) > 1:
+        yield Error(
+            f"Topic {name!r} holds the states of several models: {_list(states)}.",
+            hint="Rows with the same key would replace each other. Give each model its own topic.",
+            id="outbox.E003",
+        )
 
 
 def _check_database(captured: Captured) -> Iterable[CheckMessage]:
@@ -142,16 +158,33 @@ def _check_database(captured: Captured) -> Iterable[CheckMessage]:
 
 
 def _check_key(captured: Captured) -> Iterable[CheckMessage]:
-    key = captured.payload.key
-    if key != captured.payload.pk and not key[0].field.unique:
-        yield Error(
-            f"The events of {captured.label} have the key {key[0].field.name!r}, which is not "
-            "unique.",
-            hint="A compacted topic keeps the last record of a key, so rows would replace each "
-            'other. Use key="pk", or a field with unique=True.',
-            obj=captured.model,
-            id="outbox.E006",
+    key, field = captured.payload.key, captured.payload.key[0].field
+    if key == captured.payload.pk:
+        return
+    if not field.unique:
+        yield _key_error(
+            captured,
+            "is not unique",
+            "A compacted topic keeps the last record of a key, so rows would replace each other. "
+            'Use key="pk", or a field with unique=True.',
         )
+    if field.null:
+        yield _key_error(
+            captured,
+            "may be NULL",
+            "An event without a key cannot be sent, so a row with NULL there cannot be saved. "
+            'Use key="pk", or a field without null=True.',
+        )
+
+
+def _key_error(captured: Captured, fault: str, hint: str) -> CheckMessage:
+    return Error(
+        f"The events of {captured.label} have the key {captured.payload.key[0].field.name!r}, "
+        f"which {fault}.",
+        hint=hint,
+        obj=captured.model,
+        id="outbox.E006",
+    )
 
 
 def _list(declarations: Iterable[topics.Declaration]) -> str:

@@ -15,11 +15,12 @@ from schemas.registry import registered
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """A topic, what travels there, and who says so."""
+    """A topic, what travels there, and who says so: a contract of this type, or a setting."""
 
     name: str
     kind: Kind
     by: str
+    type: str | None = None
     captured: bool = False
 
 
@@ -31,18 +32,26 @@ class Declared:
 
 
 def declarations() -> Iterator[Declaration]:
-    """Every reason for a topic to exist: captured models, domain events, OUTBOX_TOPICS."""
+    """Every reason for a topic to exist: captured models, contracts, OUTBOX_TOPICS."""
     for captured in captured_models():
-        yield Declaration(
-            captured.topic, "state", f"captured model {captured.label}", captured=True
-        )
-    for event in registered():
-        topic = event.__contract__.topic
-        if topic is not None and not issubclass(event, Change):
-            yield Declaration(topic, "events", f"event {event.__module__}.{event.__qualname__}")
+        by = f"captured model {captured.label}"
+        yield Declaration(captured.topic, "state", by, captured.contract.type, captured=True)
+    yield from _of_contracts()
     for name, setting in conf.current().topics.items():
         if setting.kind is not None:
             yield Declaration(name, setting.kind, "setting OUTBOX_TOPICS")
+
+
+def _of_contracts() -> Iterator[Declaration]:
+    """The classes that users wrote, without those that `capture` made."""
+    made = {(each.contract.type, each.contract.version) for each in captured_models()}
+    for event in registered():
+        contract = event.__contract__
+        if contract.topic is None or (contract.type, contract.version) in made:
+            continue
+        kind: Kind = "state" if issubclass(event, Change) else "events"
+        by = f"event {event.__module__}.{event.__qualname__}"
+        yield Declaration(contract.topic, kind, by, contract.type)
 
 
 def by_topic() -> dict[str, list[Declaration]]:

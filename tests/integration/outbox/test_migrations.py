@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from io import StringIO
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.apps import apps
+from django.core.checks import CheckMessage, run_checks
 from django.core.management import call_command
 from django.db import connection, models, transaction
 from django.db.migrations.state import ModelState, ProjectState
@@ -22,9 +24,9 @@ from outbox import installation, registration
 from outbox.columns import AnyField
 from outbox.models import Metadata, Position, Row, Topic
 from tests.app.events import Said
-from tests.app.models import Order
+from tests.app.models import Order, Vehicle
 from tests.conftest import migrate
-from tests.stored import said, stored
+from tests.stored import Stored, stored
 
 TABLES = """
     SELECT table_name, column_name, data_type, is_nullable, column_default, identity_generation
@@ -95,11 +97,15 @@ class TestTables:
         assert (position.prev, position.now, str(position)) == ("1:1:", "5:9:6,7", "default")
 
     def test_event_ids_are_time_ordered_and_unique(self) -> None:
+        before = time.time_ns() // 1_000_000
         with transaction.atomic():
             outbox.record(*[Said(who="me", what=str(number)) for number in range(100)])
         ids = list(Row.objects.order_by("id").values_list("event_id", flat=True))
         assert len(set(ids)) == 100
         assert {each.version for each in ids} == {7}
+        assert before <= ids[0].int >> 80 <= ids[-1].int >> 80 <= time.time_ns() // 1_000_000
+        moments = [each.int >> 64 for each in ids]
+        assert moments == sorted(moments)
 
 
 EVENT_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
@@ -136,6 +142,54 @@ class TestWhatAMigrationWrites:
 
 
 @pytest.mark.django_db(transaction=True)
+class TestTablesThatSayOtherwise:
+    def test_after_a_migration_they_say_the_same(self) -> None:
+        call_command("migrate", verbosity=0)
+        assert differences() == []
+
+    def test_a_topic_that_was_added_removed_or_changed_is_named_with_the_cure(self) -> None:
+        call_command("migrate", verbosity=0)
+        Topic.objects.filter(name="test.said").delete()
+        Topic.objects.filter(name="test.orders").update(partitions=99)
+        Topic.objects.create(name="test.old", kind="state", partitions=1)
+        (found,) = differences()
+        assert found.id == "outbox.W003"
+        assert "'test.said' is missing in the table, events (partitions: 12) in the" in found.msg
+        assert (
+            "'test.orders' is state (partitions: 99) in the table, state (partitions: 12)"
+            in found.msg
+        )
+        assert "'test.old' is state (partitions: 1) in the table, missing in the" in found.msg
+        assert "manage.py migrate" in (found.hint or "")
+        call_command("migrate", verbosity=0)
+        assert differences() == []
+
+    def test_another_source_or_schema_version_is_named(self) -> None:
+        call_command("migrate", verbosity=0)
+        Metadata.objects.update(source="urn:old", schema_version=0)
+        (found,) = differences()
+        assert "source is 'urn:old' in the table, 'urn:test:suite' in the settings" in found.msg
+        assert "schema version is 0 in the table, 1 in the code" in found.msg
+
+    def test_tables_in_which_nothing_was_written_yet_are_named(self) -> None:
+        Metadata.objects.all().delete()
+        Topic.objects.all().delete()
+        (found,) = differences()
+        assert "the source is None in the table" in found.msg
+
+    def test_without_the_database_and_before_the_migration_nothing_is_asked(self) -> None:
+        Topic.objects.all().delete()
+        assert not [each for each in run_checks() if each.id == "outbox.W003"]
+        rename("outbox_event", "outbox_event_later")
+        assert differences() == []
+        rename("outbox_event_later", "outbox_event")
+
+
+def differences() -> list[CheckMessage]:
+    return [each for each in run_checks(databases=["default"]) if each.id == "outbox.W003"]
+
+
+@pytest.mark.django_db(transaction=True)
 class TestBeforeOurMigrations:
     @pytest.fixture
     def not_yet(self) -> Iterator[None]:
@@ -147,37 +201,47 @@ class TestBeforeOurMigrations:
         rename("outbox_event_later", "outbox_event")
         registration.register(using="default")
 
-    @pytest.mark.usefixtures("not_yet")
-    def test_nothing_is_recorded_and_nothing_fails(self) -> None:
+    def test_nothing_is_recorded_and_nothing_fails(self, not_yet: None) -> None:
         order = Order.objects.create(number="1")
         order.delete()
         with transaction.atomic():
             outbox.record(Said(who="me", what="early"))
+        assert stored_later() == []
 
     def test_recording_begins_as_soon_as_the_table_is_there(self, not_yet: None) -> None:
         Order.objects.create(number="1")
         rename("outbox_event_later", "outbox_event")
         with transaction.atomic():
             outbox.record(Said(who="me", what="a"))
-        assert said() == ["a"]
+        assert [row.type for row in stored()] == ["test.said"]
         rename("outbox_event", "outbox_event_later")
 
-    @pytest.mark.usefixtures("not_yet")
-    def test_signals_of_historical_models_are_ignored(self) -> None:
+    def test_what_does_not_wait_for_the_commit_is_not_recorded_either(
+        self, not_yet: None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("outbox.buffer.ROWS_PER_STATEMENT", 2)
+        with transaction.atomic():
+            outbox.record(*[Said(who="me", what="early")] * 3)
+        assert stored_later() == []
+
+    @pytest.mark.usefixtures("not_yet", "receivers_of_the_test")
+    def test_signals_of_historical_models_are_received_and_not_recorded(self) -> None:
+        received: list[str] = []
+
         @outbox.receiver([post_save, m2m_changed])
-        def on_any(**kwargs: object) -> Said:
+        def on_any(sender: type[models.Model], **kwargs: object) -> Said:
+            received.append(sender.__module__)
             return Said(who="me", what="a")
 
-        try:
-            historical_note().objects.create(text="x")
-        finally:
-            for signal in (post_save, m2m_changed):
-                signal.disconnect(on_any)
+        historical_model("note", text=models.TextField()).objects.create(text="x")
+        assert received == ["__fake__"]
+        assert stored_later() == []
 
     def test_a_historical_model_is_not_the_captured_one(self) -> None:
-        historical = historical_note("order", "testapp_order")
-        assert historical.objects.count() == 0
-        assert stored() == []
+        vehicle = historical_model("vehicle", wheels=models.IntegerField()).objects.create(wheels=3)
+        assert Vehicle.objects.get().wheels == 3
+        vehicle.delete()
+        assert (Vehicle.objects.count(), stored()) == (0, [])
 
     def test_the_database_is_asked_only_while_migrations_run(self) -> None:
         assert installation.is_complete(connection)
@@ -207,14 +271,20 @@ def rename(old: str, new: str) -> None:
         cursor.execute(f"ALTER TABLE {old} RENAME TO {new}")
 
 
-def historical_note(name: str = "note", table: str = "testapp_note") -> Any:
+def stored_later() -> list[Stored]:
+    """What stands in the table that is not there yet."""
+    rename("outbox_event_later", "outbox_event")
+    try:
+        return stored()
+    finally:
+        rename("outbox_event", "outbox_event_later")
+
+
+def historical_model(name: str, **fields: AnyField) -> Any:
     """A model as a data migration sees it."""
-    fields: list[tuple[str, AnyField]] = [
-        ("id", models.BigAutoField(primary_key=True)),
-        ("text", models.TextField()),
-    ]
+    columns = [("id", models.BigAutoField(primary_key=True)), *fields.items()]
     state = ProjectState()
-    state.add_model(ModelState("testapp", name, fields, {"db_table": table}))
+    state.add_model(ModelState("testapp", name, columns, {"db_table": f"testapp_{name}"}))
     return state.apps.get_model("testapp", name)
 
 

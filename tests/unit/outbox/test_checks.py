@@ -5,10 +5,27 @@ from collections.abc import Iterator
 import pytest
 from django.core.checks import CheckMessage, run_checks
 from django.test.utils import override_settings
+from pydantic import BaseModel
 
 import outbox
 from outbox.capture import release
+from schemas import Change, registry
 from tests.app.models import Customer, Note
+
+
+class State(BaseModel):
+    id: int
+
+
+@pytest.fixture(autouse=True)
+def _own_contracts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the suite's application declares topics: other tests have contracts of their own."""
+    known = {
+        contract: event
+        for contract, event in registry._classes.items()
+        if event.__module__.startswith("tests.app.")
+    }
+    monkeypatch.setattr(registry, "_classes", known)
 
 
 @pytest.fixture
@@ -44,6 +61,52 @@ def test_two_captured_models_on_one_topic_are_refused_with_both_named() -> None:
     assert "captured model testapp.Note, captured model testapp.Customer" in message.msg
 
 
+def test_a_state_that_a_user_wrote_and_an_event_on_one_topic_are_refused() -> None:
+    class OwnChange(Change[State], type="test.own", topic="test.said", key="id"): ...
+
+    (message,) = found("outbox.E002")
+    assert "event tests.app.events.Said, event " in message.msg
+    assert "OwnChange" in message.msg
+
+
+def test_a_state_that_a_user_wrote_on_the_topic_of_a_captured_model_is_refused() -> None:
+    class OwnChange(Change[State], type="test.own", topic="test.orders", key="id"): ...
+
+    (message,) = found("outbox.E003")
+    assert "captured model testapp.Order, event " in message.msg
+    assert "OwnChange" in message.msg
+    assert found("outbox.E002") == []
+
+
+def test_states_of_two_types_on_one_topic_are_refused() -> None:
+    class One(Change[State], type="test.one", topic="test.own", key="id"): ...
+
+    class Two(Change[State], type="test.two", topic="test.own", key="id"): ...
+
+    (message,) = found("outbox.E003")
+    assert "'test.own'" in message.msg
+
+
+def test_versions_of_one_state_share_a_topic() -> None:
+    class First(Change[State], type="test.own", version=1, topic="test.own", key="id"): ...
+
+    class Second(Change[State], type="test.own", version=2, topic="test.own", key="id"): ...
+
+    class OldOrder(
+        Change[State], type="testapp.order", version=99, topic="test.orders", key="id"
+    ): ...
+
+    assert found("outbox.E003") == []
+
+
+@pytest.mark.usefixtures("_release")
+def test_two_captured_models_are_not_versions_of_one_state() -> None:
+    outbox.capture(topic="test.shared", type="test.shared", version=1)(Note)
+    outbox.capture(topic="test.shared", type="test.shared", version=2)(Customer)
+    (message,) = found("outbox.E003")
+    assert "captured model testapp.Note, captured model testapp.Customer" in message.msg
+
+
 @pytest.mark.usefixtures("_release")
 def test_a_key_that_is_not_unique_is_refused() -> None:
     outbox.capture(topic="test.notes", key="text")(Note)
@@ -51,6 +114,19 @@ def test_a_key_that_is_not_unique_is_refused() -> None:
     (message,) = found("outbox.E006")
     assert message.obj is Note
     assert "'text', which is not unique" in message.msg
+
+
+@pytest.mark.usefixtures("_release")
+def test_a_key_that_may_be_null_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = Note._meta.get_field("text")
+    monkeypatch.setattr(text, "unique", True)
+    monkeypatch.setattr(text, "null", True)
+    outbox.capture(topic="test.notes", key="text")(Note)
+    outbox.capture(topic="test.customers", key="id")(Customer)
+    (message,) = found("outbox.E006")
+    assert message.obj is Note
+    assert "'text', which may be NULL" in message.msg
+    assert "null=True" in (message.hint or "")
 
 
 @pytest.mark.usefixtures("_release")
