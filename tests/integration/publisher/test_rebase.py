@@ -8,6 +8,7 @@ import pytest
 from publisher.adapters.connection import connect
 from publisher.adapters.postgres import PostgresStore
 from publisher.adapters.tables import read_identity, rebase_position
+from publisher.errors import Fenced
 from publisher.ports import Limits
 from publisher.position import Position
 from publisher.window import Window
@@ -75,3 +76,24 @@ def test_restored_rows_of_future_transactions_come_once_or_never(
             execute(url, "SELECT pg_current_xact_id()")
         seen += [row.id for row in window.read().rows]
     assert seen == (ids if ago else [])
+
+
+def test_rebase_leaves_the_window_that_was_on_its_way(migrated_database_url: str) -> None:
+    url = migrated_database_url
+    ids = write(url, b"a", b"b", b"c")
+    with closing(PostgresStore(url)) as store:
+        page = Window(store, store.open().position, limits=Limits(rows=2)).read()
+        store.save(page.after(2))
+    assert unpublished(url) == ids[2:]
+    rebase(url, timedelta(hours=1))
+    assert unpublished(url) == ids
+
+
+def test_a_publisher_that_slept_through_a_rebase_cannot_move_the_position_back(
+    migrated_database_url: str,
+) -> None:
+    with closing(PostgresStore(migrated_database_url)) as store:
+        position = store.open().position
+        rebase(migrated_database_url, NOW)
+        with pytest.raises(Fenced):
+            store.save(position)
