@@ -51,7 +51,8 @@ def _refused(row: Row, exc: Exception) -> RecordRejected:
     return RecordRejected(
         f"outbox row {row.id} for topic {row.topic!r} cannot be sent "
         f"({type(exc).__name__}: {exc}): make its column headers a JSON object of strings, or "
-        f"{removal(row.id)}"
+        f"{removal(row.id)}",
+        upto=row.id,
     )
 
 

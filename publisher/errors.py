@@ -29,7 +29,14 @@ class TopicUnavailable(Unavailable):
 
 
 class RecordRejected(Unavailable):
-    """Kafka refuses one record for what it is; the message names its outbox row."""
+    """Kafka refuses one record for what it is; the message names its outbox row.
+
+    Where a whole batch is refused, another record of it may be the cause, up to row `upto`.
+    """
+
+    def __init__(self, message: str, *, upto: int) -> None:
+        super().__init__(message)
+        self.upto = upto
 
 
 class CredentialsRejected(PublisherError):

@@ -222,7 +222,9 @@ class Relay:
 
     def _give_back(self, flight: _Flight, error: Unavailable) -> NoReturn:
         """Start again behind what is acknowledged, and row by row where Kafka refuses one."""
-        if isinstance(error, (RecordRejected, TopicUnavailable)):
+        if isinstance(error, RecordRejected):
+            self._refused = error.upto
+        elif isinstance(error, TopicUnavailable):
             self._refused = flight.page.rows[flight.acknowledged].id
         self._proven = False
         self._broker.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -121,12 +121,19 @@ def reason(exc: BaseException) -> str:
     return f"{type(exc).__name__}: {detail}" if detail else type(exc).__name__
 
 
-def failure(record: Record, exc: BaseException) -> Unavailable:
-    """What a record's failure means for the relay."""
+def failure(records: Sequence[Record], exc: BaseException) -> Unavailable:
+    """What the failure of the first of these records means for the relay.
+
+    The client sends what is too large alone; any other refusal is that of a batch.
+    """
+    record = records[0]
     what = f"outbox row {record.id} for topic {record.topic!r}"
     cure = _cure_of_record(exc)
     if cure is not None:
-        return RecordRejected(f"{what} is refused ({reason(exc)}): {cure}, or {removal(record.id)}")
+        return RecordRejected(
+            f"{what} is refused ({reason(exc)}): {cure}, or {removal(record.id)}",
+            upto=record.id if isinstance(exc, (*_TOO_LARGE, *_UNSENDABLE)) else records[-1].id,
+        )
     if isinstance(exc, _NO_TOPIC):
         return TopicUnavailable(f"{what} cannot be written ({reason(exc)})")
     return BrokerUnavailable(f"{what} is not acknowledged ({reason(exc)})")
@@ -138,7 +145,7 @@ def _cure_of_record(exc: BaseException) -> str | None:
             "raise the topic's max.message.bytes or, if the client's limit is lower, "
             f"{variable('max_request_size')}"
         )
-    if isinstance(exc, _REFUSED):
+    if isinstance(exc, _REFUSED) or type(exc) is kafka.KafkaError:  # of a batch with a refused one
         return "change the settings or the policy of the topic that refuse it"
     if isinstance(exc, _UNSENDABLE):
         return "correct the row"

@@ -27,7 +27,7 @@ _FAREWELL = 0.5
 class KafkaPythonDelivery:
     """A page in the producer's hands."""
 
-    def __init__(self, records: Sequence[Record] = ()) -> None:
+    def __init__(self, records: Sequence[Record]) -> None:
         self.records = records
         self.futures: list[Any] = []
         self.error: Unavailable | None = None
@@ -58,7 +58,7 @@ class KafkaPythonDelivery:
         if at == len(futures):
             self.error = self._behind
         elif futures[at].is_done:
-            self.error = failure(self.records[at], futures[at].exception)
+            self.error = failure(self.records[at:], futures[at].exception)
 
 
 class KafkaPythonBroker:
@@ -111,12 +111,12 @@ class KafkaPythonBroker:
             raise _closed()
         delivery = KafkaPythonDelivery(records)
         send, futures = self._producer.send, delivery.futures
-        for record in records:
+        for at, record in enumerate(records):
             _, topic, key, value, headers = record
             try:
                 futures.append(send(topic, value, key, headers))
             except (kafka.KafkaError, ValueError, TypeError, AssertionError) as exc:
-                delivery.stop_at(failure(record, exc))
+                delivery.stop_at(failure(records[at:], exc))
                 break
         return delivery
 

@@ -178,7 +178,7 @@ class MemoryDelivery:
             self._broker.log.append(record)
             self._acknowledged += 1
         if self._behind and self._acknowledged == len(self._records):
-            self.error = RecordRejected(f"row {self._behind[0].id} cannot be sent")
+            self.error = _refusal(self._behind[0], "cannot be sent")
         return self._acknowledged
 
     @property
@@ -193,7 +193,7 @@ class MemoryDelivery:
         if record.id in self._broker.rejected:
             behind = self._broker.sent[self._broker.sent.index(record) :]
             self._broker.log += [other for other in behind if other.key != record.key]
-            return RecordRejected(f"row {record.id} is rejected")
+            return _refusal(record, "is rejected")
         if self._broker.outage is not None:
             return BrokerUnavailable(self._broker.outage)
         return None
@@ -244,6 +244,10 @@ class MemoryBroker:
 
     def close(self) -> None:
         self._open = False
+
+
+def _refusal(record: Record, what: str) -> RecordRejected:
+    return RecordRejected(f"row {record.id} {what}", upto=record.id)
 
 
 def _size(row: Row) -> int:

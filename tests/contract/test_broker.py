@@ -423,6 +423,21 @@ def test_what_the_topic_finds_too_large_is_refused_and_says_how_to_go_on(
     broker.close()
 
 
+def test_one_record_that_the_topic_refuses_may_take_its_batch_with_it(
+    durable_broker: Server, make_topic: MakeTopic
+) -> None:
+    topic = make_topic(config={"cleanup.policy": "compact"})
+    broker = KafkaPythonBroker(durable_broker.bootstrap_servers)
+    broker.open()
+    good, keyless = Record(1, topic, b"k", b"{}", HEADERS), Record(2, topic, b"", b"{}", HEADERS)
+    page = [good, keyless._replace(key=None), good._replace(id=3)]  # type: ignore[arg-type]
+    delivery = broker.send(page)
+    settled(delivery)
+    assert isinstance(delivery.error, RecordRejected)
+    assert delivery.error.upto == 3
+    broker.close()
+
+
 def test_topics_are_created_one_by_one_and_each_says_what_became_of_it(
     durable_broker: Server, make_topic: MakeTopic
 ) -> None:

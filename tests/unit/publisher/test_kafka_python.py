@@ -172,6 +172,7 @@ def test_the_reason_is_what_the_client_logged_and_always_has_the_address(
         (kafka.RecordListTooLargeError("batch"), RecordRejected, "__MAX_REQUEST_SIZE"),
         (kafka.PolicyViolationError("no"), RecordRejected, "policy of the topic"),
         (kafka.InvalidRecordError("no"), RecordRejected, "settings or the policy"),
+        (kafka.KafkaError("Failed: part of a batch"), RecordRejected, "settings or the policy"),
         (TypeError("no"), RecordRejected, "correct the row"),
         (kafka.TopicAuthorizationFailedError("shop.orders"), TopicUnavailable, "written"),
         (kafka.NotLeaderForPartitionError(), BrokerUnavailable, "not acknowledged"),
@@ -180,13 +181,21 @@ def test_the_reason_is_what_the_client_logged_and_always_has_the_address(
 def test_a_failure_has_the_cure_of_its_kind(
     error: Exception, kind: type[Exception], cure: str
 ) -> None:
-    found = failure(RECORD, error)
+    found = failure([RECORD, RECORD._replace(id=9)], error)
     assert type(found) is kind
     assert "outbox row 7 for topic 'shop.orders'" in str(found)
     assert cure in str(found)
     assert ("DELETE FROM outbox_event WHERE id = 7" in str(found)) == (kind is RecordRejected)
     assert "None" not in str(found)
     assert ("max.message.bytes" in str(found)) == ("TooLarge" in type(error).__name__)
+
+
+def test_a_refusal_of_a_batch_may_be_meant_for_any_record_of_the_page() -> None:
+    page = [RECORD, RECORD._replace(id=9)]
+    for error, upto in ((kafka.MessageSizeTooLargeError(), 7), (kafka.InvalidRecordError(), 9)):
+        found = failure(page, error)
+        assert isinstance(found, RecordRejected)
+        assert found.upto == upto
 
 
 def topic(**answer: Any) -> dict[str, Any]:

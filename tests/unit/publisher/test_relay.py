@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from publisher.adapters.memory import MemoryBroker, MemoryDatabase, MemoryStore
-from publisher.errors import Fenced
+from publisher.errors import Fenced, RecordRejected
 from publisher.health import Health
 from publisher.ports import Limits
 from publisher.relay import Pace, Relay
@@ -352,6 +352,22 @@ def test_nothing_is_behind_a_refused_record_while_it_is_tried_again(bench: Bench
         bench.broker.frozen = False
         bench.steps(1)
     assert bench.arrived == [1, 3]
+
+
+def test_a_page_that_is_refused_as_a_batch_goes_on_row_by_row_to_its_end(bench: Bench) -> None:
+    bench.write(b"a", b"b", b"c", b"d")
+    bench.steps(1, seconds=0.0)
+    flight = bench.relay._flights[0]
+    flight.delivery.error = RecordRejected("row 1 may be refused", upto=3)  # type: ignore[misc]
+    bench.broker.acknowledge_upto = 0
+    pages = list[int]()
+    for row in (1, 2, 3, 4):
+        bench.steps(3)
+        pages += [len(flight.page.rows) for flight in bench.relay._flights]
+        bench.broker.acknowledge_upto = row
+    bench.steps(3)
+    assert pages == [1, 1, 1, 1]
+    assert bench.arrived == [1, 2, 3, 4]
 
 
 def test_a_refused_record_is_one_line_in_the_log_however_often_it_is_tried(bench: Bench) -> None:
