@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from django.db import DatabaseError
-
 from outbox import hooks, installation
 from outbox.errors import (
     FlushFailed,
@@ -16,9 +14,11 @@ from outbox.errors import (
     UnsupportedDatabase,
 )
 from outbox.failure import Failure
-from outbox.recorded import COLUMNS, Recorded
+from outbox.insertion import database_errors, insert
+from outbox.recorded import Recorded
 from outbox.savepoints import Savepoints
 from outbox.transactions import in_transaction
+from outbox.waiting import Waiting
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -27,9 +27,6 @@ ROWS_PER_STATEMENT = 1_000
 BYTES_PER_STATEMENT = 16 * 1024 * 1024
 
 _ATTRIBUTE = "_outbox_buffer"
-_UNDEFINED_TABLE = "42P01"
-_INSERT = f"INSERT INTO outbox_event ({', '.join(COLUMNS)}) VALUES "  # noqa: S608
-_VALUES = f"({', '.join(['%s'] * len(COLUMNS))})"
 
 
 class Watcher(Protocol):
@@ -51,8 +48,7 @@ class Buffer:
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self.watchers: list[Watcher] = []
         self._connection = connection
-        self._rows: list[Recorded] = []
-        self._bytes = 0
+        self._waiting = Waiting()
         self._written = 0
         self._savepoints = Savepoints()
         self._failure: Failure | None = None
@@ -63,14 +59,13 @@ class Buffer:
     @property
     def position(self) -> int:
         """How many events the open transaction has."""
-        return self._written + len(self._rows)
+        return self._written + len(self._waiting)
 
     def append(self, row: Recorded) -> None:
         """Keep an event for the commit; a long transaction writes a full statement right away."""
         for watcher in self.watchers:
             watcher.added(row, self.position)
-        self._rows.append(row)
-        self._bytes += row.size
+        self._waiting.append(row)
         self._write_early()
 
     def spoil(self, cause: BaseException) -> None:
@@ -99,8 +94,8 @@ class Buffer:
     def flush(self) -> None:
         """Write what waits: the transaction is about to be committed."""
         self._require_success()
-        if self._rows:
-            self._write(lambda: bool(self._rows))
+        if self._waiting:
+            self._write(lambda: bool(self._waiting))
 
     def committed(self) -> None:
         for watcher in self.watchers:
@@ -115,7 +110,7 @@ class Buffer:
     def require_settled(self) -> None:
         """Autocommit begins: what still waits would be committed with another transaction."""
         self._require_success()
-        if self._rows:
+        if self._waiting:
             raise UnsettledTransaction(
                 f"autocommit of database {self._connection.alias!r} cannot be switched on while "
                 f"events wait for the commit ({self.position}); call commit() or rollback() first"
@@ -171,25 +166,20 @@ class Buffer:
             ) from self._failure.cause
 
     def _drop(self, position: int) -> None:
-        dropped = self._rows[max(0, position - self._written) :]
-        del self._rows[len(self._rows) - len(dropped) :]
-        self._bytes -= sum(row.size for row in dropped)
+        self._waiting.keep_oldest(max(0, position - self._written))
         for watcher in self.watchers:
             watcher.truncated(position)
 
-    def _clear(self) -> None:
-        self._rows.clear()
-        self._bytes = 0
-
     def _end(self) -> None:
-        self._clear()
+        self._waiting.keep_oldest(0)
         self._written = 0
         self._savepoints.keep(0)
         self._failure = None
         self._late = False
 
     def _is_full(self) -> bool:
-        return len(self._rows) >= ROWS_PER_STATEMENT or self._bytes >= BYTES_PER_STATEMENT
+        waiting = self._waiting
+        return len(waiting) >= ROWS_PER_STATEMENT or waiting.bytes >= BYTES_PER_STATEMENT
 
     def _write_early(self) -> None:
         if not self._is_full() or not self._may_write_early():
@@ -207,27 +197,17 @@ class Buffer:
         )
 
     def _write(self, is_pending: Callable[[], bool]) -> None:
-        with _database_errors(self._connection):
+        with database_errors(self._connection):
             if not installation.is_complete(self._connection):
-                self._clear()
+                self._waiting.keep_oldest(0)
             while is_pending():
-                self._insert(self._next_statement())
-
-    def _next_statement(self) -> list[Recorded]:
-        """The oldest rows, as many as a statement holds; one, however large it is."""
-        rows, size = self._rows[:ROWS_PER_STATEMENT], 0
-        for count, row in enumerate(rows):
-            size += row.size
-            if count and size > BYTES_PER_STATEMENT:
-                return rows[:count]
-        return rows
+                self._insert(
+                    self._waiting.oldest(rows=ROWS_PER_STATEMENT, size=BYTES_PER_STATEMENT)
+                )
 
     def _insert(self, rows: list[Recorded]) -> None:
-        statement = _INSERT + ", ".join([_VALUES] * len(rows))
-        with self._connection.cursor() as cursor:
-            cursor.execute(statement, [value for row in rows for value in row])
-        del self._rows[: len(rows)]
-        self._bytes -= sum(row.size for row in rows)
+        insert(self._connection, rows)
+        self._waiting.remove_oldest(len(rows))
         self._written += len(rows)
 
 
@@ -250,23 +230,3 @@ def _attached(connection: BaseDatabaseWrapper) -> Buffer:
         setattr(connection, _ATTRIBUTE, buffer)
         hooks.install(connection, buffer)
     return buffer
-
-
-@contextmanager
-def _database_errors(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Let nothing out but DatabaseError: for anything else Django leaves the transaction open."""
-    try:
-        yield
-    except DatabaseError as exc:
-        if getattr(exc.__cause__, "sqlstate", None) == _UNDEFINED_TABLE:
-            raise FlushFailed(
-                f"database {connection.alias!r} has no table outbox_event; run manage.py migrate"
-            ) from exc
-        raise
-    except Exception as exc:
-        raise FlushFailed(
-            f"the events of this transaction could not be written: {type(exc).__name__}: {exc}"
-        ) from exc
-    except BaseException:
-        connection.close()
-        raise
