@@ -68,7 +68,13 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
 _LEAST: Mapping[str, int] = {"max_request_size": 1, "max_in_flight_requests_per_connection": 1}
 _MOST: Mapping[str, int] = {"max_in_flight_requests_per_connection": 5}
 _TRUTH = {"true": True, "false": False}
-_NEEDS_PASSWORD = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+_WITH_LOGIN = ("SASL_PLAINTEXT", "SASL_SSL")
+_NEEDS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"), ("sasl_plain_username", "sasl_plain_password")
+    ),
+    "OAUTHBEARER": ("sasl_oauth_token_provider",),
+}
 
 
 def variable(name: str) -> str:
@@ -169,14 +175,14 @@ def _login_problems(config: Config) -> Iterator[str]:
     """A login that is configured and not used would be found out by nobody but an attacker."""
     protocol, mechanism = config.get("security_protocol"), config.get("sasl_mechanism")
     given = sorted(name for name in config if name.startswith("sasl_"))
-    if given and protocol not in ("SASL_SSL", "SASL_PLAINTEXT"):
+    if given and protocol not in _WITH_LOGIN:
         yield (
             f"{variable(given[0])} is not used without SASL: set "
             f"{variable('security_protocol')}=SASL_SSL, or remove this variable"
         )
-    elif protocol in ("SASL_SSL", "SASL_PLAINTEXT") and mechanism is None:
+    elif protocol in _WITH_LOGIN and mechanism is None:
         yield f"{variable('sasl_mechanism')} is not set: {protocol} needs it, such as SCRAM-SHA-512"
-    elif mechanism in _NEEDS_PASSWORD:
-        for name in ("sasl_plain_username", "sasl_plain_password"):
-            if name not in config:
-                yield f"{variable(name)} is not set: {mechanism} needs it"
+    for name in _NEEDS.get(str(mechanism), ()) if protocol in _WITH_LOGIN else ():
+        if name not in config:
+            cure = "choose another mechanism" if name in _OBJECTS else "set it"
+            yield f"{variable(name)} is not set: {mechanism} needs it, {cure}"

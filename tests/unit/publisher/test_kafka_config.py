@@ -95,6 +95,10 @@ def test_files_that_exist_are_taken(tmp_path: Path) -> None:
             },
             "SASL_PLAIN_PASSWORD is not set",
         ),
+        (
+            {"security_protocol": "SASL_SSL", "sasl_mechanism": "OAUTHBEARER"},
+            "choose another mechanism",
+        ),
     ],
 )
 def test_a_login_that_would_not_be_used_or_cannot_work_is_refused(
