@@ -1,6 +1,7 @@
 """Connections that are opened, closed, lost and shared out."""
 
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from typing import Any, cast
 
 import psycopg
@@ -11,6 +12,7 @@ from django.db.utils import OperationalError
 
 import outbox
 from outbox import buffer as buffers
+from tests.needs import unmet
 from tests.stored import said
 from tests.threads import in_thread
 from tests.words import Stop, say
@@ -79,6 +81,8 @@ def test_a_connection_of_another_alias_is_left_as_django_made_it() -> None:
 @pytest.fixture
 def pool() -> Iterator[Callable[[], BaseDatabaseWrapper]]:
     """Makes connections of Django's that take turns with one connection of a pool."""
+    if find_spec("psycopg_pool") is None:
+        unmet("psycopg_pool is not installed: install the extra dev")
     pooled: list[Any] = []
 
     def make() -> BaseDatabaseWrapper:

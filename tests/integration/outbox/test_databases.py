@@ -8,7 +8,6 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pytest
-from django.core.checks import run_checks
 from django.db import connection, connections, transaction
 from django.test.utils import override_settings
 
@@ -18,6 +17,7 @@ from outbox.errors import FlushFailed, NotInTransaction, OtherDatabase, Unsuppor
 from tests.app.events import Said
 from tests.app.models import Note, Order
 from tests.stored import said, stored
+from tests.system_checks import messages
 
 
 class NotesElsewhere:
@@ -105,7 +105,7 @@ class TestAliases:
 
     def test_a_model_that_is_routed_away_from_the_outbox_is_named_by_a_check(self) -> None:
         with override_settings(DATABASE_ROUTERS=[NotesElsewhere()]):
-            found = [each for each in run_checks() if each.id == "outbox.E005"]
+            found = messages("outbox.E005")
         assert [each.obj for each in found] == [Order]
         assert "'other', but the outbox is in 'default'" in found[0].msg
 
@@ -160,7 +160,7 @@ def test_recording_on_sqlite_is_refused(tmp_path: Path) -> None:
 def test_any_other_vendor_is_refused_by_name(vendor: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(connections["default"]), "vendor", vendor)
     monkeypatch.setattr(type(connections["default"]), "display_name", vendor.title())
-    found = [each for each in run_checks(tags=["models"]) if each.id == "outbox.E001"]
+    found = messages("outbox.E001")
     assert f"database 'default' is {vendor.title()} ({vendor})" in found[0].msg
     assert found[0].hint
 
@@ -181,11 +181,7 @@ def test_recording_on_any_other_vendor_is_refused_by_name(
 @pytest.mark.django_db(transaction=True, databases=["default"])
 def test_a_sequence_that_hands_out_blocks_of_ids_is_named_with_the_cure() -> None:
     def cached() -> list[str]:
-        return [
-            each.hint or ""
-            for each in run_checks(databases=["default"])
-            if each.id == "outbox.E004"
-        ]
+        return [each.hint or "" for each in messages("outbox.E004", databases=["default"])]
 
     assert cached() == []
     with connection.cursor() as cursor:

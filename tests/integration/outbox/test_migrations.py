@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.apps import apps
-from django.core.checks import CheckMessage, run_checks
+from django.core.checks import CheckMessage
 from django.core.management import call_command
 from django.db import connection, models, transaction
 from django.db.migrations.state import ModelState, ProjectState
@@ -27,6 +27,7 @@ from tests.app.events import Said
 from tests.app.models import Order, Vehicle
 from tests.conftest import migrate
 from tests.stored import Stored, stored
+from tests.system_checks import messages
 
 TABLES = """
     SELECT table_name, column_name, data_type, is_nullable, column_default, identity_generation
@@ -179,14 +180,14 @@ class TestTablesThatSayOtherwise:
 
     def test_without_the_database_and_before_the_migration_nothing_is_asked(self) -> None:
         Topic.objects.all().delete()
-        assert not [each for each in run_checks() if each.id == "outbox.W003"]
+        assert not messages("outbox.W003")
         rename("outbox_event", "outbox_event_later")
         assert differences() == []
         rename("outbox_event_later", "outbox_event")
 
 
 def differences() -> list[CheckMessage]:
-    return [each for each in run_checks(databases=["default"]) if each.id == "outbox.W003"]
+    return messages("outbox.W003", databases=["default"])
 
 
 @pytest.mark.django_db(transaction=True)

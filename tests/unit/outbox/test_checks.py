@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import pytest
-from django.core.checks import CheckMessage, run_checks
 from django.test.utils import override_settings
 from pydantic import BaseModel
 
@@ -11,6 +10,7 @@ import outbox
 from outbox.capture import release
 from schemas import Change, registry
 from tests.app.models import Customer, Note
+from tests.system_checks import messages
 
 
 class State(BaseModel):
@@ -35,19 +35,15 @@ def _release() -> Iterator[None]:
         release(model)
 
 
-def found(identifier: str) -> list[CheckMessage]:
-    return [each for each in run_checks() if each.id == identifier]
-
-
 def test_the_models_of_the_suite_pass() -> None:
-    assert [each for each in run_checks() if (each.id or "").startswith("outbox.")] == []
+    assert messages() == []
 
 
 @pytest.mark.usefixtures("_release")
 def test_states_and_events_on_one_topic_are_refused_with_both_named() -> None:
     outbox.capture(topic="test.said")(Note)
     outbox.capture(topic="test.customers")(Customer)
-    (message,) = found("outbox.E002")
+    (message,) = messages("outbox.E002")
     assert "'test.said'" in message.msg
     assert "captured model testapp.Note, event tests.app.events.Said" in message.msg
     assert message.hint
@@ -57,14 +53,14 @@ def test_states_and_events_on_one_topic_are_refused_with_both_named() -> None:
 def test_two_captured_models_on_one_topic_are_refused_with_both_named() -> None:
     outbox.capture(topic="test.shared")(Note)
     outbox.capture(topic="test.shared")(Customer)
-    (message,) = found("outbox.E003")
+    (message,) = messages("outbox.E003")
     assert "captured model testapp.Note, captured model testapp.Customer" in message.msg
 
 
 def test_a_state_that_a_user_wrote_and_an_event_on_one_topic_are_refused() -> None:
     class OwnChange(Change[State], type="test.own", topic="test.said", key="id"): ...
 
-    (message,) = found("outbox.E002")
+    (message,) = messages("outbox.E002")
     assert "event tests.app.events.Said, event " in message.msg
     assert "OwnChange" in message.msg
 
@@ -72,10 +68,10 @@ def test_a_state_that_a_user_wrote_and_an_event_on_one_topic_are_refused() -> No
 def test_a_state_that_a_user_wrote_on_the_topic_of_a_captured_model_is_refused() -> None:
     class OwnChange(Change[State], type="test.own", topic="test.orders", key="id"): ...
 
-    (message,) = found("outbox.E003")
+    (message,) = messages("outbox.E003")
     assert "captured model testapp.Order, event " in message.msg
     assert "OwnChange" in message.msg
-    assert found("outbox.E002") == []
+    assert messages("outbox.E002") == []
 
 
 def test_states_of_two_types_on_one_topic_are_refused() -> None:
@@ -83,7 +79,7 @@ def test_states_of_two_types_on_one_topic_are_refused() -> None:
 
     class Two(Change[State], type="test.two", topic="test.own", key="id"): ...
 
-    (message,) = found("outbox.E003")
+    (message,) = messages("outbox.E003")
     assert "'test.own'" in message.msg
 
 
@@ -96,14 +92,14 @@ def test_versions_of_one_state_share_a_topic() -> None:
         Change[State], type="testapp.order", version=99, topic="test.orders", key="id"
     ): ...
 
-    assert found("outbox.E003") == []
+    assert messages("outbox.E003") == []
 
 
 @pytest.mark.usefixtures("_release")
 def test_two_captured_models_are_not_versions_of_one_state() -> None:
     outbox.capture(topic="test.shared", type="test.shared", version=1)(Note)
     outbox.capture(topic="test.shared", type="test.shared", version=2)(Customer)
-    (message,) = found("outbox.E003")
+    (message,) = messages("outbox.E003")
     assert "captured model testapp.Note, captured model testapp.Customer" in message.msg
 
 
@@ -111,7 +107,7 @@ def test_two_captured_models_are_not_versions_of_one_state() -> None:
 def test_a_key_that_is_not_unique_is_refused() -> None:
     outbox.capture(topic="test.notes", key="text")(Note)
     outbox.capture(topic="test.customers", key="id")(Customer)
-    (message,) = found("outbox.E006")
+    (message,) = messages("outbox.E006")
     assert message.obj is Note
     assert "'text', which is not unique" in message.msg
 
@@ -123,7 +119,7 @@ def test_a_key_that_may_be_null_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(text, "null", True)
     outbox.capture(topic="test.notes", key="text")(Note)
     outbox.capture(topic="test.customers", key="id")(Customer)
-    (message,) = found("outbox.E006")
+    (message,) = messages("outbox.E006")
     assert message.obj is Note
     assert "'text', which may be NULL" in message.msg
     assert "null=True" in (message.hint or "")
@@ -133,7 +129,7 @@ def test_a_key_that_may_be_null_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_contract_that_cannot_be_made_is_named() -> None:
     outbox.capture(topic="test.notes", fields=["txt"])(Note)
     outbox.capture(topic="test.customers", type="testapp.order")(Customer)
-    unknown, taken = found("outbox.E007")
+    unknown, taken = messages("outbox.E007")
     assert (unknown.obj, taken.obj) == (Note, Customer)
     assert "no column for 'txt'" in unknown.msg
     assert "testapp.order version 1 is claimed by" in taken.msg
@@ -141,5 +137,5 @@ def test_a_contract_that_cannot_be_made_is_named() -> None:
 
 @override_settings(OUTBOX_TOPICS={"test.orders": {"kind": "events"}})
 def test_a_setting_that_contradicts_a_captured_model_is_refused() -> None:
-    (message,) = found("outbox.E002")
+    (message,) = messages("outbox.E002")
     assert "captured model testapp.Order, setting OUTBOX_TOPICS" in message.msg

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.test.utils import override_settings
 
 from outbox import conf
 from outbox.conf import DeclaredTopic
 from outbox.errors import InvalidSetting
+from tests.system_checks import messages
 
 
 def test_every_setting_has_a_default() -> None:
@@ -74,16 +74,16 @@ def test_a_wrong_value_is_named_with_the_cure(name: str, value: Any, shown: str)
 
 def test_a_setting_that_does_not_exist_is_named_by_a_check() -> None:
     with override_settings(OUTBOX_TOPIC_PARTITION=3):
-        (found,) = [each for each in run_checks() if each.id == "outbox.W002"]
+        (found,) = messages("outbox.W002")
     assert "OUTBOX_TOPIC_PARTITION " in found.msg
     assert "OUTBOX_TOPIC_PARTITIONS" in (found.hint or "")
 
 
 @override_settings()
 def test_a_source_that_is_not_set_is_named_by_a_check() -> None:
-    assert not [each for each in run_checks() if each.id == "outbox.W001"]
+    assert not messages("outbox.W001")
     del settings.OUTBOX_SOURCE
     conf.current.cache_clear()
-    (found,) = [each for each in run_checks() if each.id == "outbox.W001"]
+    (found,) = messages("outbox.W001")
     conf.current.cache_clear()
     assert "urn:django:outbox" in found.msg
