@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from django.db.models import Model
@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from outbox import tables
 from outbox.captured import Captured
 from outbox.errors import InvalidCapture
-from outbox.payload import Choice
+from outbox.options import Options, Protection
 from schemas import Contract
 
 M = TypeVar("M", bound=Model)
@@ -29,6 +29,10 @@ def capture(
     fields: Sequence[str] | None = None,
     exclude: Sequence[str] = (),
     contract: type[BaseModel] | None = None,
+    sensitive: Mapping[str, Protection] | None = None,
+    before: bool = False,
+    skip_unchanged: bool = False,
+    refresh: bool = False,
 ) -> Callable[[type[M]], type[M]]:
     """Record a `Change` for every row of the decorated model that is written.
 
@@ -40,12 +44,21 @@ def capture(
     Raises InvalidCapture for a model that cannot be captured, and at start for its columns;
     schemas.errors.InvalidContract for a type, version or topic that is none.
     """
-    choice = Choice(key=key, fields=fields, exclude=exclude, contract=contract)
+    options = Options(
+        key=key,
+        fields=fields,
+        exclude=exclude,
+        contract=contract,
+        sensitive=sensitive or {},
+        before=before,
+        skip_unchanged=skip_unchanged,
+        refresh=refresh,
+    )
 
     def decorate(model: builtins.type[M]) -> builtins.type[M]:
-        _refuse(model, topic, choice)
+        _refuse(model, topic, options)
         line = Contract(type=type or model._meta.label_lower, version=version, topic=topic)
-        captured = _captured[model] = Captured(model, line, choice)
+        captured = _captured[model] = Captured(model, line, options)
         captured.follow()
         return model
 
@@ -62,7 +75,7 @@ def captured_models() -> list[Captured]:
     return list(_captured.values())
 
 
-def _refuse(model: type[Model], topic: object, choice: Choice) -> None:
+def _refuse(model: type[Model], topic: object, options: Options) -> None:
     meta = model._meta
     faults = {
         "it is abstract; capture each model that derives from it": meta.abstract,
@@ -70,9 +83,7 @@ def _refuse(model: type[Model], topic: object, choice: Choice) -> None:
         "it is part of the outbox": meta.app_label == "outbox",
         "it is captured already; one capture() is for one model": model in _captured,
         'it needs a topic, such as topic="shop.orders"': topic is None,
-        "fields=, exclude= and contract= each choose the fields; keep one of them": (
-            choice.is_contradictory
-        ),
+        options.fault(): options.fault() is not None,
     }
     for fault, found in faults.items():
         if found:

@@ -10,10 +10,11 @@ from typing import Any, cast
 from django.apps import apps
 from django.db.models import Model
 
-from outbox import inheritance, tables
+from outbox import conf, inheritance, tables
 from outbox.buffer import Buffer
 from outbox.columns import AnyField
-from outbox.payload import Choice, Column, Payload, Values, payload_of
+from outbox.options import Options
+from outbox.payload import Column, Payload, Values, payload_of, rows_of
 from outbox.recorded import Recorded, recorded, tombstone
 from outbox.tables import Write
 from schemas import Change, Contract
@@ -24,18 +25,18 @@ class Captured:
 
     is_part = False
 
-    def __init__(self, model: type[Model], contract: Contract, choice: Choice) -> None:
+    def __init__(self, model: type[Model], contract: Contract, options: Options) -> None:
         self.model = model
         self.label = model._meta.label
         self.contract = contract
         self.topic = cast("str", contract.topic)
-        self._choice = choice
+        self.options = options
 
     @cached_property
     def payload(self) -> Payload:
         """Made once all models are loaded: a relation takes the type of its target."""
         apps.check_models_ready()
-        return payload_of(self.model, self._choice)
+        return payload_of(self.model, self.options)
 
     @cached_property
     def event(self) -> type[Change[Any]]:
@@ -65,28 +66,56 @@ class Captured:
         return self.payload.columns
 
     def needs_before(self, assigned: Collection[AnyField]) -> bool:
-        return not {column.field for column in self.payload.key}.isdisjoint(assigned)
+        key = {column.field for column in self.payload.key}
+        return self.options.needs_before or not key.isdisjoint(assigned)
 
     def written(self, writes: Sequence[Write], buffer: Buffer) -> None:
-        for write in writes:
+        for write in self._refreshed(writes) if self.options.refresh else writes:
             for row in self._rows(write):
                 buffer.append(row)
 
-    def _rows(self, write: Write) -> Iterator[Recorded]:
-        match write:
-            case Write(before=dict() as before, after=None):
-                yield from self._deleted(before)
-            case Write(before=dict() as before, after=dict() as after) if self._moved(
-                before, after
-            ):
-                yield from self._deleted(before)
-                yield self._row(after, op="create", after=self.payload.state_of(after))
-            case Write(op=op, after=dict() as after):
-                yield self._row(after, op=op, after=self.payload.state_of(after))
+    def _refreshed(self, writes: Sequence[Write]) -> Iterator[Write]:
+        """With the values that triggers have set since the rows were written."""
+        pk_of = self.payload.pk_of
+        now = self._now([pk_of(write.after) for write in writes if write.after])
+        for write in writes:
+            yield write._replace(after=write.after and now.get(pk_of(write.after), write.after))
 
-    def _deleted(self, values: Values) -> tuple[Recorded, Recorded]:
+    def _now(self, pks: list[tuple[Any, ...]]) -> dict[tuple[Any, ...], Values]:
+        if not pks:
+            return {}
+        values = pks if len(self.payload.pk) > 1 else [pk for (pk,) in pks]
+        rows = self.payload.of_rows(rows_of(self.model).filter(pk__in=values))
+        return {self.payload.pk_of(row): row for row in rows}
+
+    def _rows(self, write: Write) -> Iterator[Recorded]:
+        _, before, after = write
+        if after is None:
+            yield from self._deleted(cast("Values", before))
+        elif write.op == "create":
+            yield self._created(after)
+        elif before and self._moved(before, after):
+            yield from self._deleted(before)
+            yield self._created(after)
+        else:
+            yield from self._updated(before, after)
+
+    def _created(self, values: Values) -> Recorded:
+        return self._row(values, op="create", after=self.payload.state_of(values))
+
+    def _updated(self, before: Values | None, after: Values) -> Iterator[Recorded]:
+        changed = None if before is None else self.payload.changed(before, after)
+        if changed == () and self.options.skip_unchanged:
+            return
+        state = self.payload.state_of
+        known = state(before) if before and self.options.before else None
+        yield self._row(after, op="update", before=known, after=state(after), changed=changed)
+
+    def _deleted(self, values: Values) -> Iterator[Recorded]:
         row = self._row(values, op="delete", before=self.payload.state_of(values))
-        return row, tombstone(row)
+        yield row
+        if conf.current().tombstones:
+            yield tombstone(row)
 
     def _moved(self, before: Values, after: Values) -> bool:
         """Whether the row goes by another key now."""

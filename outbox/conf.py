@@ -37,6 +37,8 @@ class Settings:
     max_event_bytes: int = 900_000
     autocommit: Literal["wrap", "require"] = "wrap"
     capture_raw: bool = True
+    tombstones: bool = True
+    hash_key: str | None = None
 
 
 NAMES = frozenset(f"OUTBOX_{field.name.upper()}" for field in fields(Settings))
@@ -52,6 +54,8 @@ def current() -> Settings:
         max_event_bytes=_positive("OUTBOX_MAX_EVENT_BYTES", 900_000),
         autocommit=_autocommit(),
         capture_raw=_flag("OUTBOX_CAPTURE_RAW", default=True),
+        tombstones=_flag("OUTBOX_TOMBSTONES", default=True),
+        hash_key=_hash_key(),
     )
 
 
@@ -86,6 +90,14 @@ def _flag(name: str, *, default: bool) -> bool:
     value = getattr(settings, name, default)
     if not isinstance(value, bool):
         raise InvalidSetting(name, value, "use True or False")
+    return value
+
+
+def _hash_key() -> str | None:
+    value = getattr(settings, "OUTBOX_HASH_KEY", None)
+    if value is not None and (not isinstance(value, str) or not value):
+        # The value is a secret, however wrong it is.
+        raise InvalidSetting("OUTBOX_HASH_KEY", ..., "use a long random text, or leave it out")
     return value
 
 

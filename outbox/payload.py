@@ -3,52 +3,24 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import connections
 from django.db.models import Model, QuerySet
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
-from pydantic import Field as PydanticField
+from pydantic import BaseModel, ValidationError
 
 from outbox import database
 from outbox.columns import AnyField, Canonical, kind_of
-from outbox.errors import InvalidCapture, InvalidPayload, UnsupportedField
+from outbox.errors import InvalidCapture, InvalidPayload
+from outbox.options import Options, Protection
+from outbox.sensitive import hashed
+from outbox.state import state_of
 from schemas import SchemaError
 from schemas.encoding import key_text
 
 Values = dict[str, Any]
-
-
-class State(BaseModel):
-    """Base of the contracts that are made from models."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        allow_inf_nan=False,
-        ser_json_bytes="base64",
-        val_json_bytes="base64",
-        validate_by_name=True,
-        serialize_by_alias=True,
-        protected_namespaces=(),
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """Which columns the events of a model carry, and by which of them they go."""
-
-    key: str = "pk"
-    fields: Sequence[str] | None = None
-    exclude: Sequence[str] = ()
-    contract: type[BaseModel] | None = None
-
-    @property
-    def is_contradictory(self) -> bool:
-        ways = (self.fields is not None, bool(self.exclude), self.contract is not None)
-        return sum(ways) > 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +48,7 @@ class Payload:
     key: tuple[Column, ...]
     pk: tuple[Column, ...]
     columns: tuple[Column, ...]
+    hashed: frozenset[str] = frozenset()
 
     def of_row(self, row: Iterable[Any]) -> Values:
         """The canonical values of a row, given in the order of `columns`."""
@@ -88,9 +61,7 @@ class Payload:
     def state_of(self, values: Values) -> BaseModel:
         """The contract's instance; InvalidPayload names the row and the fields that do not fit."""
         try:
-            return self.state.model_validate(
-                {name: values[column.name] for name, column in self.fields.items()}, by_name=True
-            )
+            return self.state.model_validate(self._shown(values), by_name=True)
         except ValidationError as exc:
             faults = "; ".join(
                 f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in exc.errors()
@@ -99,6 +70,21 @@ class Payload:
                 f"{self.model._meta.label} {self.key_of(values)} does not fit "
                 f"{self.state.__qualname__}: {faults}"
             ) from None
+
+    def pk_of(self, values: Values) -> tuple[Any, ...]:
+        return tuple(values[column.name] for column in self.pk)
+
+    def changed(self, before: Values, after: Values) -> tuple[str, ...]:
+        """The names, in the contract, of the columns that hold something else now."""
+        columns = self.fields.items()
+        return tuple(name for name, each in columns if before[each.name] != after[each.name])
+
+    def _shown(self, values: Values) -> dict[str, Any]:
+        shown = {name: values[column.name] for name, column in self.fields.items()}
+        for name in self.hashed:
+            if shown[name] is not None:
+                shown[name] = hashed(shown[name])
+        return shown
 
     def key_of(self, values: Values) -> str:
         """The text of the key; a SchemaError names the model and the field that holds none."""
@@ -138,10 +124,12 @@ def canonical(label: str, columns: Iterable[Column], row: Iterable[Any]) -> Valu
     return values
 
 
-def payload_of(model: type[Model], choice: Choice) -> Payload:
+def payload_of(model: type[Model], options: Options) -> Payload:
     """The payload of a captured model; InvalidCapture names what does not exist or has no form."""
-    state, named = _chosen(model, choice)
-    keys = model._meta.pk_fields if choice.key == "pk" else [_field(model, choice.key)]
+    state, named = _chosen(model, options)
+    keys = model._meta.pk_fields if options.key == "pk" else [_field(model, options.key)]
+    secret = _protected(model, options, "hash")
+    _refuse_sensitive_key(model, keys, options)
     # A row is found by its primary key; a child's by multi-table inheritance by its parents' too.
     found_by = [*model._meta.pk_fields, *(parent._meta.pk for parent in model._meta.all_parents)]
     columns = {field: _column(field) for field in (*found_by, *keys, *named.values())}
@@ -152,17 +140,31 @@ def payload_of(model: type[Model], choice: Choice) -> Payload:
         key=tuple(columns[field] for field in keys),
         pk=tuple(columns[field] for field in model._meta.pk_fields),
         columns=tuple(columns.values()),
+        hashed=frozenset(name for name, field in named.items() if field in secret),
     )
 
 
-def _chosen(model: type[Model], choice: Choice) -> tuple[type[BaseModel], dict[str, AnyField]]:
+def _refuse_sensitive_key(model: type[Model], keys: Iterable[AnyField], options: Options) -> None:
+    for field in keys:
+        if not {field.name, field.attname}.isdisjoint(options.sensitive):
+            raise InvalidCapture(
+                f"{model._meta.label}.{field.name} is the key, which travels in the clear; choose "
+                "another key, or leave the field out of sensitive="
+            )
+
+
+def _chosen(model: type[Model], options: Options) -> tuple[type[BaseModel], dict[str, AnyField]]:
     """The contract of the state, and the field behind each name in it."""
-    if choice.contract is not None:
-        names = choice.contract.model_fields
-        return choice.contract, {name: _field(model, name) for name in names}
-    fields = _fields(model, choice)
-    state = _generated(model, fields)
+    if options.contract is not None:
+        names = options.contract.model_fields
+        return options.contract, {name: _field(model, name) for name in names}
+    fields = _fields(model, options)
+    state = state_of(model, fields, _protected(model, options, "hash"))
     return state, dict(zip(state.model_fields, fields, strict=True))
+
+
+def _protected(model: type[Model], options: Options, protection: Protection) -> set[AnyField]:
+    return {_field(model, name) for name, how in options.sensitive.items() if how == protection}
 
 
 def _column(field: AnyField) -> Column:
@@ -181,42 +183,15 @@ def _field(model: type[Model], name: str) -> AnyField:
     raise InvalidCapture(f"{model._meta.label} has no column for {name!r}; choose from {known}")
 
 
-def _fields(model: type[Model], choice: Choice) -> list[AnyField]:
-    excluded = [_field(model, name) for name in choice.exclude]
+def _fields(model: type[Model], options: Options) -> list[AnyField]:
+    excluded = {_field(model, name) for name in options.exclude}
+    excluded |= _protected(model, options, "drop")
     included = (
         model._meta.concrete_fields
-        if choice.fields is None
-        else dict.fromkeys(_field(model, name) for name in choice.fields)
+        if options.fields is None
+        else dict.fromkeys(_field(model, name) for name in options.fields)
     )
     return [field for field in included if field not in excluded]
-
-
-def _generated(model: type[Model], fields: Iterable[AnyField]) -> type[BaseModel]:
-    """A contract with one field for each column, named as the column's attribute."""
-    definitions: dict[str, Any] = dict(_definition(model, field) for field in fields)
-    with warnings.catch_warnings():
-        # A column may be called as a method of pydantic's, such as "copy" or "json".
-        warnings.filterwarnings("ignore", "Field name .* shadows an attribute")
-        return create_model(
-            f"{model.__name__}State", __base__=State, __module__=model.__module__, **definitions
-        )
-
-
-def _definition(model: type[Model], field: AnyField) -> tuple[str, tuple[Any, Any]]:
-    kind = kind_of(field)
-    if kind is None:
-        raise UnsupportedField(
-            f"{model._meta.label}.{field.name} is a {type(field).__qualname__}, which has no "
-            f"canonical form; exclude it, or give capture() a contract that declares its type"
-        )
-    # Pydantic takes no underscore in front, which order_with_respect_to makes; Django none at
-    # the end.
-    alias = field.attname if field.attname.startswith("_") else None
-    name = f"{field.attname.lstrip('_')}_" if alias else field.attname
-    # The database may compute NULL, whatever the field says.
-    if field.null or field.generated:
-        return name, (kind.annotation | None, PydanticField(None, alias=alias))
-    return name, (kind.annotation, PydanticField(..., alias=alias))
 
 
 def _key_text(values: Sequence[Any]) -> str:

@@ -29,10 +29,15 @@ from outbox.tables import Table, Write, table_of
 
 ROWS_PER_FETCH = 1_000
 
-_OLD = "outbox_old"
+_JOINED = "outbox_old"
 
 Method = Callable[..., Any]
 Rows = list[tuple[Any, ...]]
+
+
+def returns_old(connection: Any) -> bool:
+    """From version 18 on, PostgreSQL returns what an updated row held before."""
+    return bool(connection.pg_version >= 180_000)
 
 
 def install() -> None:
@@ -82,7 +87,8 @@ class _Statement:
             cursor.execute(f"{sql} RETURNING {self._clause()}", params)
             with recording(self.table.label) as buffer:
                 for rows in iter(lambda: cursor.fetchmany(ROWS_PER_FETCH), []):
-                    self._put_aside(rows)
+                    if self._requested:
+                        self._put_aside(rows)
                     self.table.written([self._write(row) for row in rows], buffer)
             count: int = cursor.rowcount
             return count
@@ -90,6 +96,10 @@ class _Statement:
     def _clause(self) -> str:
         found = [f"{self.name}.{self.quote(field.column)}" for field in self._fields]
         return ", ".join([*found, *self.more()])
+
+    def columns_of(self, row: str) -> list[str]:
+        """What the followers need of a row that the statement knows by another name."""
+        return [f"{row}.{self.quote(field.column)}" for field in self.followed]
 
     @property
     def name(self) -> str:
@@ -133,12 +143,17 @@ class _Insert(_Statement):
         return sql, params
 
     def more(self) -> Sequence[str]:
+        if self.compiler.query.on_conflict is not OnConflict.UPDATE:
+            return ()
+        if returns_old(self.compiler.connection):
+            return self.columns_of("OLD")
         # A row that was there was locked, and bears the mark.
-        upserts = self.compiler.query.on_conflict is OnConflict.UPDATE
-        return (f"{self.name}.xmax = 0",) if upserts else ()
+        return (f"{self.name}.xmax = 0",)
 
     def write(self, values: Values, more: Sequence[Any]) -> Write:
-        return Write("create" if all(more) else "update", None, values)
+        if len(more) > 1 and more[0] is not None:
+            return Write("update", self.table.values(more), values)
+        return Write("update" if more == (False,) else "create", None, values)
 
 
 class _Update(_Statement):
@@ -146,23 +161,24 @@ class _Update(_Statement):
 
     def __init__(self, compiler: Any, table: Table, requested: Collection[AnyField] = ()) -> None:
         super().__init__(compiler, table, requested)
-        self._with_before = table.needs_before([field for field, _, _ in compiler.query.values])
+        self._old = self._name_of_old()
+
+    def _name_of_old(self) -> str | None:
+        """By which name the statement knows the row as it was; None where it does not."""
+        if returns_old(self.compiler.connection):
+            return "OLD"
+        assigned = [field for field, _, _ in self.compiler.query.values]
+        return _JOINED if self.table.needs_before(assigned) else None
 
     def sql(self) -> tuple[str, Sequence[Any]]:
-        if not self._with_before:
+        if self._old != _JOINED:
             return super().sql()
         self.compiler.pre_sql_setup()
         before, before_params = self._before()
         sql, params = self._without_where()
-        table, pk = (
-            self.compiler.query.get_meta().db_table,
-            self.compiler.query.get_meta().pk_fields,
-        )
-        same = " AND ".join(
-            f"{self.quote(table)}.{self.quote(field.column)} = {_OLD}.{self.quote(field.column)}"
-            for field in pk
-        )
-        return f"{sql} FROM ({before}) {_OLD} WHERE {same}", (*params, *before_params)
+        pk = [self.quote(field.column) for field in self.compiler.query.get_meta().pk_fields]
+        same = " AND ".join(f"{self.name}.{column} = {_JOINED}.{column}" for column in pk)
+        return f"{sql} FROM ({before}) {_JOINED} WHERE {same}", (*params, *before_params)
 
     def _before(self) -> tuple[str, Sequence[Any]]:
         """The rows as they are, locked so that they stay so until they are updated."""
@@ -185,9 +201,7 @@ class _Update(_Statement):
             del compiler.pre_sql_setup
 
     def more(self) -> Sequence[str]:
-        if not self._with_before:
-            return ()
-        return [f"{_OLD}.{self.quote(field.column)}" for field in self.followed]
+        return self.columns_of(self._old) if self._old else ()
 
     def write(self, values: Values, more: Sequence[Any]) -> Write:
         return Write("update", self.table.values(more) if more else None, values)

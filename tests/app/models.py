@@ -163,6 +163,47 @@ class Seat(models.Model):
     taken = models.BooleanField(default=False)
 
 
+@outbox.capture(
+    topic="test.members",
+    key="number",
+    before=True,
+    skip_unchanged=True,
+    sensitive={"email": "hash", "password": "drop"},
+)
+class Member(models.Model):
+    """Its updates say what was before; some of its columns must not travel as they are."""
+
+    number = models.IntegerField(unique=True)
+    name = models.TextField(default="")
+    email = models.EmailField(null=True)
+    password = models.TextField(default="")
+    visits: Any = models.JSONField(default=list)
+
+
+@outbox.capture(topic="test.ledgers", refresh=True)
+class Ledger(models.Model):
+    """A trigger counts its changes after they were written."""
+
+    text = models.TextField(default="")
+    changes = models.IntegerField(default=0)
+
+
+@outbox.capture(topic="test.answers")
+class Answer(models.Model):
+    """Its rows have an order, in a column whose name begins with an underscore."""
+
+    question = models.ForeignKey(Order, models.CASCADE)
+    order = models.IntegerField(default=7)
+    copy = models.TextField(default="")
+
+    class Meta:
+        order_with_respect_to = "question"
+
+
+class Label(models.Model):
+    name = models.TextField()
+
+
 class Sealed(models.TextField):  # type: ignore[type-arg]
     """Text that is stored otherwise than memory holds it."""
 
@@ -184,7 +225,7 @@ class Page(models.Model):
 
     text = Sealed(default="")
     dead = models.BooleanField(default=False)
-    labels: Any = models.ManyToManyField("Label")
+    labels: Any = models.ManyToManyField(Label)
 
     objects = Living()
 
@@ -192,20 +233,4 @@ class Page(models.Model):
         base_manager_name = "objects"
 
 
-class Label(models.Model):
-    name = models.TextField()
-
-
 outbox.capture(topic="test.page-labels")(Page.labels.through)
-
-
-@outbox.capture(topic="test.answers")
-class Answer(models.Model):
-    """Its rows have an order, in a column whose name begins with an underscore."""
-
-    question = models.ForeignKey(Order, models.CASCADE)
-    order = models.IntegerField(default=7)
-    copy = models.TextField(default="")
-
-    class Meta:
-        order_with_respect_to = "question"

@@ -225,12 +225,6 @@ class TestStaleMemory:
         state = stored()[1].json["after"]
         assert (state["number"], state["quantity"]) == ("2", 5)
 
-    def test_what_changed_is_absent_as_it_is_not_known(self) -> None:
-        order = Order.objects.create(number="1")
-        order.save(update_fields=["number"])
-        assert stored()[1].json["changed"] is None
-        assert stored()[1].json["before"] is None
-
     def test_the_key_is_right_when_its_column_is_not_in_memory(self) -> None:
         Article.objects.create(slug="one", title="One")
         article = Article.objects.only("title").get()

@@ -1,0 +1,40 @@
+"""How a model is captured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pydantic import BaseModel
+
+Protection = Literal["hash", "drop"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The arguments of `capture()` that choose what its events say."""
+
+    key: str = "pk"
+    fields: Sequence[str] | None = None
+    exclude: Sequence[str] = ()
+    contract: type[BaseModel] | None = None
+    sensitive: Mapping[str, Protection] = field(default_factory=dict)
+    before: bool = False
+    skip_unchanged: bool = False
+    refresh: bool = False
+
+    @property
+    def needs_before(self) -> bool:
+        """Whether an update has to know what the row held, whatever that costs."""
+        return self.before or self.skip_unchanged
+
+    def fault(self) -> str | None:
+        """Why these options cannot be taken together, and the cure."""
+        ways = (self.fields is not None, bool(self.exclude), self.contract is not None)
+        if sum(ways) > 1:
+            return "fields=, exclude= and contract= each choose the fields; keep one of them"
+        for name, protection in self.sensitive.items():
+            if protection not in ("hash", "drop"):
+                return f'sensitive[{name!r}]={protection!r} is no protection; use "hash" or "drop"'
+        return None
