@@ -5,6 +5,7 @@ from outbox.location import require_own_schemas
 require_own_schemas()
 
 from outbox.capture import capture  # noqa: E402
+from outbox.context import context  # noqa: E402
 from outbox.errors import OutboxError  # noqa: E402
 from outbox.receivers import receiver  # noqa: E402
 from outbox.record import record  # noqa: E402
@@ -15,6 +16,7 @@ __all__ = [
     "Event",
     "OutboxError",
     "capture",
+    "context",
     "receiver",
     "record",
     "suppress",

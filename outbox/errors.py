@@ -56,6 +56,10 @@ class InvalidReceiver(OutboxError):
     """A function cannot receive signals for the outbox, or returned what is no event."""
 
 
+class InvalidContext(OutboxError):
+    """An attribute of the context cannot be a header."""
+
+
 class NotAnEvent(OutboxError):
     """What was to be recorded has no contract."""
 

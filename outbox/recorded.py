@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from outbox.conf import current
+from outbox.context import headers
 from outbox.errors import EventTooLarge
 from outbox.uuid7 import uuid7
 from schemas import Envelope, Event, encode
@@ -35,6 +37,12 @@ class Recorded(NamedTuple):
         return self.value is None
 
     @property
+    def extensions(self) -> dict[str, str]:
+        """What the context and the trace added."""
+        found: dict[str, str] = json.loads(self.headers or b"{}")
+        return found
+
+    @property
     def event(self) -> Event | None:
         """What a consumer would decode, and as it would fail; None for a tombstone."""
         return None if self.is_tombstone else self._envelope().event()
@@ -50,6 +58,7 @@ class Recorded(NamedTuple):
             sequence=None,
             key=self.key,
             value=self.value,
+            extensions=self.extensions,
         )
 
 
@@ -60,9 +69,7 @@ def recorded(event: Event, *, topic: str, key: str) -> Recorded:
     """Encode an event; EventTooLarge or a SchemaError says why it could never be sent."""
     contract = type(event).__contract__
     value, raw_key = encode(event), key.encode()
-    row = Recorded(
-        uuid7(), topic, raw_key, contract.type, contract.version, key, value, headers=None
-    )
+    row = Recorded(uuid7(), topic, raw_key, contract.type, contract.version, key, value, headers())
     limit = current().max_event_bytes
     if row.size > limit:
         raise EventTooLarge(

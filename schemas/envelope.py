@@ -80,6 +80,12 @@ def _extension_headers(extensions: bytes) -> list[Header]:
 def _extension_name(name: str) -> str:
     if name in _TRACING:
         return name
+    require_extension(name)
+    return f"ce_{name}"
+
+
+def require_extension(name: str) -> None:
+    """`InvalidEnvelope` names what cannot be an extension attribute, and the cure."""
     header = f"ce_{name}"
     if not _EXTENSION.fullmatch(name):
         raise InvalidEnvelope(
@@ -88,7 +94,6 @@ def _extension_name(name: str) -> str:
         )
     if header in _ATTRIBUTES or header == _CONTENT_TYPE:
         raise InvalidEnvelope(f"extension {name!r} is an attribute of every event; rename it")
-    return header
 
 
 @dataclass(frozen=True, slots=True)

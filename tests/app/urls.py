@@ -16,12 +16,17 @@ def create_and_fail(request: HttpRequest, number: str) -> HttpResponse:
     raise LookupError(number)
 
 
+def nothing(request: HttpRequest) -> HttpResponse:
+    return HttpResponse()
+
+
 async def create_asynchronously(request: HttpRequest, number: str) -> HttpResponse:
     await Order.objects.acreate(number=number)
     return HttpResponse()
 
 
 urlpatterns = [
+    path("nothing/", nothing),
     path("create/<number>/", create),
     path("create-and-fail/<number>/", create_and_fail),
     path("create-asynchronously/<number>/", create_asynchronously),

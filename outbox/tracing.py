@@ -1,0 +1,18 @@
+"""The trace that is under way, where OpenTelemetry is installed."""
+
+from __future__ import annotations
+
+try:
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+except ImportError:
+    _propagator = None
+else:
+    _propagator = TraceContextTextMapPropagator()
+
+
+def carried() -> dict[str, str]:
+    """W3C `traceparent` and `tracestate` of the current span; nothing without a span."""
+    carrier: dict[str, str] = {}
+    if _propagator is not None:
+        _propagator.inject(carrier)
+    return carrier

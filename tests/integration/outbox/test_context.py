@@ -1,0 +1,162 @@
+"""What events say of the circumstances in which they were recorded."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.test import AsyncClient, Client
+from django.test.utils import CaptureQueriesContext, override_settings
+from opentelemetry import trace
+
+import outbox
+from outbox.errors import InvalidContext
+from outbox.testing import captured_events
+from tests.app.events import Said
+from tests.app.models import Order
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "outbox.middleware.ContextMiddleware",
+]
+
+
+@pytest.fixture
+def events() -> Iterator[list[Any]]:
+    with captured_events() as found:
+        yield found
+
+
+def say(what: str = "x") -> None:
+    with transaction.atomic():
+        outbox.record(Said(who="me", what=what))
+
+
+def test_attributes_travel_under_the_names_of_cloudevents(events: list[Any]) -> None:
+    with outbox.context(correlation_id="c-1", actor=7, cause=UUID(int=1)):
+        say()
+        Order.objects.create(number="1").delete()
+    say()
+    first, *changes, last = events
+    assert first.extensions == {
+        "correlationid": "c-1",
+        "actor": "7",
+        "cause": "00000000-0000-0000-0000-000000000001",
+    }
+    assert [each.extensions for each in changes] == [first.extensions] * 3
+    assert last.extensions == {}
+    assert last.headers is None
+
+
+def test_what_is_stored_is_what_a_consumer_reads(events: list[Any]) -> None:
+    with outbox.context(actor="Zoë"):
+        say()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT convert_from(headers, 'UTF8') FROM outbox_event")
+        assert cursor.fetchall() == [('{"actor": "Zoë"}',)]
+
+
+def test_contexts_nest_and_none_leaves_an_attribute_out(events: list[Any]) -> None:
+    with outbox.context(actor="a", request_id="r"):
+        with outbox.context(actor="b"):
+            say()
+        with outbox.context(actor=None):
+            say()
+        say()
+    assert [each.extensions for each in events] == [
+        {"actor": "b", "requestid": "r"},
+        {"requestid": "r"},
+        {"actor": "a", "requestid": "r"},
+    ]
+
+
+def test_a_function_is_asked_when_an_event_is_recorded(events: list[Any]) -> None:
+    names = iter("ab")
+    with outbox.context(actor=lambda: next(names)):
+        say()
+        say()
+    assert [each.extensions["actor"] for each in events] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "fault"),
+    [
+        ({"größe": "1"}, "größe=.* is not a name of CloudEvents"),
+        ({"subject": "1"}, "'subject' is an attribute of every event"),
+        ({"actor": ["a"]}, "'actor' cannot be .'a'.; use one text"),
+        ({"actor": "a\r\nb"}, "'actor' is .* no identifier"),
+        ({"actor": "a" * 1_001}, "'actor' is .* no identifier"),
+    ],
+)
+def test_what_cannot_be_a_header_is_refused(attributes: dict[str, Any], fault: str) -> None:
+    with pytest.raises(InvalidContext, match=fault), outbox.context(**attributes):
+        pass
+
+
+def test_a_function_that_gives_no_identifier_undoes_the_row() -> None:
+    with pytest.raises(InvalidContext), outbox.context(actor=lambda: object()):
+        Order.objects.create(number="1")
+    assert Order.objects.count() == 0
+
+
+def test_the_trace_that_is_under_way_travels_along(events: list[Any]) -> None:
+    span = trace.NonRecordingSpan(
+        trace.SpanContext(
+            trace_id=1, span_id=2, is_remote=False, trace_flags=trace.TraceFlags.get_default()
+        )
+    )
+    with trace.use_span(span):
+        say()
+    say()
+    assert [each.extensions for each in events] == [
+        {"traceparent": "00-00000000000000000000000000000001-0000000000000002-00"},
+        {},
+    ]
+
+
+class TestMiddleware:
+    @pytest.fixture(autouse=True)
+    def _installed(self) -> Iterator[None]:
+        with override_settings(MIDDLEWARE=MIDDLEWARE):
+            yield
+
+    def test_a_request_names_itself_and_its_correlation(self, events: list[Any]) -> None:
+        Client().get("/create/1/", headers={"X-Request-ID": "r-1"})
+        Client().get("/create/2/", headers={"X-Request-ID": "r-2", "X-Correlation-ID": "c-2"})
+        assert [each.extensions for each in events] == [
+            {"requestid": "r-1", "correlationid": "r-1"},
+            {"requestid": "r-2", "correlationid": "c-2"},
+        ]
+
+    def test_a_missing_or_strange_identifier_is_made_anew(self, events: list[Any]) -> None:
+        Client().get("/create/1/")
+        Client().get("/create/2/", headers={"X-Request-ID": "a b"})
+        assert [str(UUID(each.extensions["requestid"])) for each in events] == [
+            each.extensions["correlationid"] for each in events
+        ]
+
+    def test_the_user_who_is_logged_in_is_the_actor(self, events: list[Any]) -> None:
+        user = User.objects.create_user("ada", password="s3cr3t")
+        client = Client()
+        client.force_login(user)
+        client.get("/create/1/")
+        assert events[-1].extensions["actor"] == str(user.pk)
+
+    def test_a_request_that_records_nothing_costs_no_query(self) -> None:
+        user = User.objects.create_user("ada", password="s3cr3t")
+        client = Client()
+        client.force_login(user)
+        with CaptureQueriesContext(connection) as queries:
+            client.get("/nothing/")
+        assert len(queries) == 0
+
+    def test_an_asynchronous_request_has_its_own(self, events: list[Any]) -> None:
+        get = async_to_sync(AsyncClient().get)
+        get("/create-asynchronously/1/", headers={"X-Request-ID": "r-1"})
+        assert [each.extensions["requestid"] for each in events] == ["r-1"]
