@@ -37,6 +37,7 @@ class Settings:
     max_event_bytes: int = 900_000
     autocommit: Literal["wrap", "require"] = "wrap"
     capture_raw: bool = True
+    strict_key_order: bool = False
     tombstones: bool = True
     hash_key: str | None = None
 
@@ -54,6 +55,7 @@ def current() -> Settings:
         max_event_bytes=_positive("OUTBOX_MAX_EVENT_BYTES", 900_000),
         autocommit=_autocommit(),
         capture_raw=_flag("OUTBOX_CAPTURE_RAW", default=True),
+        strict_key_order=_flag("OUTBOX_STRICT_KEY_ORDER", default=False),
         tombstones=_flag("OUTBOX_TOMBSTONES", default=True),
         hash_key=_hash_key(),
     )
