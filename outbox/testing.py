@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import connections
+from django.db.models import Model
 
 from outbox import database
 from outbox.buffer import buffer_of
+from outbox.capture import captured_models
+from outbox.errors import InvalidCapture
 from outbox.recorded import Recorded
+from schemas import Change, Event
+
+_MISSING = object()
 
 
 class _Recording(list[Recorded]):
@@ -46,3 +53,66 @@ def captured_events() -> Iterator[list[Recorded]]:
         yield recording
     finally:
         buffer.watchers[:] = [each for each in buffer.watchers if each is not recording]
+
+
+@contextmanager
+def assert_recorded(
+    what: type[Event] | type[Model], /, *, count: int | None = None, **fields: Any
+) -> Iterator[list[Event]]:
+    """Fail unless the block records events of this class, or changes of this captured model.
+
+    `count` is how many there must be; without it, at least one. `fields` are values that they
+    must have: of the event, or of the row's state after the change (before it, for a delete).
+    What was found is in the list that `as` gives, once the block is over.
+
+        with assert_recorded(OrderPlaced, count=1, order_id=order.pk): ...
+        with assert_recorded(Order, op="update", number="2"): ...
+    """
+    cls = _class_of(what)
+    found: list[Event] = []
+    with captured_events() as events:
+        yield found
+    candidates = [each.event for each in events if not each.is_tombstone]
+    same = [event for event in candidates if isinstance(event, cls)]
+    found += (event for event in same if _fits(event, fields))
+    if len(found) != count if count is not None else not found:
+        raise AssertionError(_difference(what, count, fields, found, same, events))
+
+
+def _class_of(what: type[Event] | type[Model]) -> type[Event]:
+    if not issubclass(what, Model):
+        return what
+    for captured in captured_models():
+        if captured.model is what._meta.concrete_model:
+            return captured.event
+    raise InvalidCapture(f"{what._meta.label} is not captured; decorate it with outbox.capture()")
+
+
+def _fits(event: Event, fields: dict[str, Any]) -> bool:
+    return all(_value(event, name) == value for name, value in fields.items())
+
+
+def _value(event: Event, name: str) -> object:
+    holders = (event, event.state) if isinstance(event, Change) else (event,)
+    for holder in holders:
+        if hasattr(holder, name):
+            return getattr(holder, name)
+    return _MISSING
+
+
+def _difference(
+    what: type[Event] | type[Model],
+    count: int | None,
+    fields: dict[str, Any],
+    found: list[Event],
+    same: list[Event],
+    events: list[Recorded],
+) -> str:
+    wanted = "at least one" if count is None else str(count)
+    values = ", ".join(f"{name}={value!r}" for name, value in fields.items())
+    of_type = "".join(f"\n  {event!r}" for event in same) or " none"
+    others = ", ".join(sorted({each.type for each in events})) or "none"
+    return (
+        f"expected {wanted} of {what.__qualname__}({values}), recorded were {len(found)}; of this "
+        f"class:{of_type}\nof all types: {others}"
+    )

@@ -82,11 +82,15 @@ class TestStrictKeyOrder:
         with transaction.atomic():
             say("first")
             flush()
-            other = Thread(target=lambda: (say("second", who=who), connection.close()))
+            other = Thread(target=self.say_elsewhere, args=(who,))
             other.start()
             other.join(10)
             assert not other.is_alive()
         assert said() == ["first", "second"]
+
+    def say_elsewhere(self, who: str) -> None:
+        say("second", who=who)
+        connection.close()
 
     @override_settings(OUTBOX_STRICT_KEY_ORDER=True)
     def test_it_costs_one_statement_for_all_keys(self) -> None:
