@@ -14,6 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from outbox import conf, database, installation, registration, topics
 from outbox.capture import captured_models
 from outbox.captured import Captured
+from outbox.coverage import changed_by_database
 from outbox.errors import OutboxError
 from schemas import SchemaError
 
@@ -80,6 +81,7 @@ def check_captured(
 ) -> Iterable[CheckMessage]:
     for captured in captured_models():
         yield from _check_database(captured)
+        yield from _check_relations(captured)
         try:
             captured.event  # noqa: B018 - made here at the latest
         except (OutboxError, SchemaError) as fault:
@@ -154,6 +156,17 @@ def _check_database(captured: Captured) -> Iterable[CheckMessage]:
             hint="One transaction cannot hold both. Route both to the same database.",
             obj=captured.model,
             id="outbox.E005",
+        )
+
+
+def _check_relations(captured: Captured) -> Iterable[CheckMessage]:
+    for name in changed_by_database(captured.model):
+        yield Error(
+            f"{captured.label}.{name} is changed by the database when its target is deleted, which "
+            "no capture sees.",
+            hint="Let Django do it: on_delete=CASCADE, SET_NULL or SET_DEFAULT.",
+            obj=captured.model,
+            id="outbox.E008",
         )
 
 

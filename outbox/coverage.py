@@ -1,0 +1,86 @@
+"""Which models are captured, how, and what no capture sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from django.apps import apps
+from django.db import models
+from django.db.models import Model
+from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete, pre_save
+
+from outbox.autocommit import is_recorder
+from outbox.capture import captured_models
+from outbox.captured import Captured
+
+_SIGNALS = (pre_save, post_save, pre_delete, post_delete, m2m_changed)
+# They move rows by SQL of their own.
+_RAW_SQL = ("treebeard", "mptt")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """What is recorded of one model; `unseen` are ways to write it that are not."""
+
+    model: str
+    capture: str | None
+    topic: str | None
+    receivers: list[str]
+    unseen: list[str] = field(default_factory=list)
+
+
+def coverage() -> list[Coverage]:
+    """Every model that has a table of its own, those of many-to-many relations included."""
+    captured = {each.model: each for each in captured_models()}
+    return [
+        _of(model, captured.get(model))
+        for model in apps.get_models(include_auto_created=True)
+        if not model._meta.proxy and model._meta.app_label != "outbox"
+    ]
+
+
+def changed_by_database(model: type[Model]) -> list[str]:
+    """Relations whose rows PostgreSQL changes by itself when their target is deleted."""
+    kinds = {
+        getattr(models, name)
+        for name in ("DB_CASCADE", "DB_SET_NULL", "DB_SET_DEFAULT")
+        if hasattr(models, name)
+    }
+    return [
+        each.name
+        for each in model._meta.concrete_fields
+        if each.remote_field is not None and getattr(each.remote_field, "on_delete", None) in kinds
+    ]
+
+
+def _of(model: type[Model], captured: Captured | None) -> Coverage:
+    return Coverage(
+        model=model._meta.label,
+        capture=_described(captured) if captured else None,
+        topic=captured.topic if captured else None,
+        receivers=list(_receivers(model)),
+        unseen=list(_unseen(model)) if captured else [],
+    )
+
+
+def _described(captured: Captured) -> str:
+    key = ", ".join(column.field.name for column in captured.payload.key)
+    return f"{captured.contract.type} version {captured.contract.version}, key {key}"
+
+
+def _receivers(model: type[Model]) -> Iterator[str]:
+    for signal in _SIGNALS:
+        for receiver in signal._live_receivers(model)[0]:
+            if is_recorder(receiver):
+                yield getattr(receiver, "__qualname__", repr(receiver))
+
+
+def _unseen(model: type[Model]) -> Iterator[str]:
+    for name in changed_by_database(model):
+        yield f"{name}: the database changes the row when its target is deleted"
+    for base in model.__mro__:
+        library = base.__module__.partition(".")[0]
+        if library in _RAW_SQL:
+            yield f"{library} moves rows by SQL of its own"
+            return
