@@ -25,7 +25,6 @@ class OutboxConfig(AppConfig):
             installation,
             operations,
             registration,
-            saving,
             statements,
         )
         from outbox.capture import captured_models
@@ -35,7 +34,6 @@ class OutboxConfig(AppConfig):
         for captured in captured_models():
             captured.event  # noqa: B018 - a contract that cannot be made stops the start
         operations.install()
-        saving.install()
         statements.install()
         checks.register()
         connection_created.connect(begin_empty, dispatch_uid="outbox.buffer")

@@ -14,7 +14,7 @@ from outbox import conf, inheritance, tables
 from outbox.buffer import Buffer
 from outbox.columns import AnyField
 from outbox.options import Options
-from outbox.payload import Column, Payload, Values, payload_of, rows_of
+from outbox.payload import Column, Payload, Values, payload_of
 from outbox.recorded import Recorded, recorded, tombstone
 from outbox.tables import Write
 from schemas import Change, Contract
@@ -56,7 +56,7 @@ class Captured:
 
     def follow(self) -> None:
         """See what statements do to the rows of the model."""
-        if inheritance.parents_of(self.model):
+        if self.model._meta.all_parents:
             inheritance.follow(self)
         else:
             tables.follow(self.model, self)
@@ -65,14 +65,20 @@ class Captured:
     def columns(self) -> tuple[Column, ...]:
         return self.payload.columns
 
+    def moves(self, assigned: Collection[AnyField]) -> bool:
+        key = [column.field for column in self.payload.key]
+        return any(field in assigned or field.generated for field in key)
+
     def needs_before(self, assigned: Collection[AnyField]) -> bool:
-        key = {column.field for column in self.payload.key}
-        return self.options.needs_before or not key.isdisjoint(assigned)
+        return self.options.needs_before or self.moves(assigned)
 
     def written(self, writes: Sequence[Write], buffer: Buffer) -> None:
-        for write in self._refreshed(writes) if self.options.refresh else writes:
-            for row in self._rows(write):
-                buffer.append(row)
+        known = list(self._refreshed(writes) if self.options.refresh else writes)
+        # What leaves a key is told first: another row of the statement may have taken it.
+        for make in (self._gone, self._there):
+            for write in known:
+                for row in make(write):
+                    buffer.append(row)
 
     def _refreshed(self, writes: Sequence[Write]) -> Iterator[Write]:
         """With the values that triggers have set since the rows were written."""
@@ -82,20 +88,19 @@ class Captured:
             yield write._replace(after=write.after and now.get(pk_of(write.after), write.after))
 
     def _now(self, pks: list[tuple[Any, ...]]) -> dict[tuple[Any, ...], Values]:
-        if not pks:
-            return {}
-        values = pks if len(self.payload.pk) > 1 else [pk for (pk,) in pks]
-        rows = self.payload.of_rows(rows_of(self.model).filter(pk__in=values))
+        rows = self.payload.read(self.model._meta.pk_fields, pks)
         return {self.payload.pk_of(row): row for row in rows}
 
-    def _rows(self, write: Write) -> Iterator[Recorded]:
+    def _gone(self, write: Write) -> Iterator[Recorded]:
         _, before, after = write
-        if after is None:
-            yield from self._deleted(cast("Values", before))
-        elif write.op == "create":
-            yield self._created(after)
-        elif before and self._moved(before, after):
+        if before and (after is None or self._moved(before, after)):
             yield from self._deleted(before)
+
+    def _there(self, write: Write) -> Iterator[Recorded]:
+        op, before, after = write
+        if after is None:
+            return
+        if op == "create" or (before and self._moved(before, after)):
             yield self._created(after)
         else:
             yield from self._updated(before, after)

@@ -16,6 +16,7 @@ from outbox.capture import captured_models
 from outbox.captured import Captured
 from outbox.coverage import changed_by_database
 from outbox.errors import OutboxError
+from outbox.statements import foreign_compilers
 from schemas import SchemaError
 
 
@@ -24,6 +25,7 @@ def register() -> None:
     checks.register(check_engine, Tags.models)
     checks.register(check_topics, Tags.models)
     checks.register(check_captured, Tags.models)
+    checks.register(check_compilers, Tags.models)
     checks.register(check_sequence, Tags.database)
     checks.register(check_registration, Tags.database)
 
@@ -93,6 +95,20 @@ def check_captured(
             )
         else:
             yield from _check_key(captured)
+
+
+def check_compilers(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    return [
+        checks.Warning(
+            f"{name} stands before Django's compiler of statements that write.",
+            hint="Captured models are recorded only if it calls that of Django. Try it, and "
+            "silence this check.",
+            id="outbox.W004",
+        )
+        for name in foreign_compilers(connections[database.alias()])
+    ]
 
 
 def check_sequence(

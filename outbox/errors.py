@@ -84,6 +84,10 @@ class InvalidPayload(OutboxError):
     """The values of a row do not fit the contract of its model."""
 
 
+class KeyUnknown(OutboxError):
+    """A write would change the key of a row, and nothing tells which one it had."""
+
+
 class EventTooLarge(OutboxError):
     """An event exceeds OUTBOX_MAX_EVENT_BYTES."""
 

@@ -6,61 +6,80 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from django.db import connections
 from django.db.models import Model
 
-from outbox import saving, tables
+from outbox import database, saving, tables
 from outbox.autocommit import guard
 from outbox.buffer import Buffer
 from outbox.columns import AnyField
-from outbox.payload import Column, Values, canonical, read, rows_of
+from outbox.payload import Column, Values, canonical
+from outbox.reading import read
 from outbox.record import recording
-from outbox.tables import Write
+from outbox.tables import Op, Write
 
 if TYPE_CHECKING:
     from outbox.captured import Captured
 
-ROWS_PER_QUERY = 1_000
-
-_change: ContextVar[Change | None] = ContextVar("outbox_change", default=None)
-
-
-def parents_of(model: type[Model]) -> list[type[Model]]:
-    """The models whose tables hold the rest of each row."""
-    return list(model._meta.all_parents)
+_OPERATIONS, _GONE = "_outbox_operations", "_outbox_gone"
 
 
 def follow(captured: Captured) -> None:
     """Let a captured child see what happens to its own table and to those of its parents."""
-    for model in (captured.model, *parents_of(captured.model)):
+    for model in (captured.model, *captured.model._meta.all_parents):
         tables.follow(model, Part(captured, model))
 
 
-def operation(using: str, model: type[Model]) -> AbstractContextManager[object]:
-    """A write by Django of one or more statements, which are one change of a captured child."""
-    if any(table.has_parts for table in tables.tables_of(model)):
-        return _settling(using, model._meta.label)
-    return nullcontext()
+def begin(using: str, instance: Model) -> None:
+    """An instance is about to be saved, its parents first."""
+    if _has_parts(type(instance)):
+        _operations(using).append(Operation(instance))
+
+
+def end(using: str, instance: Model) -> None:
+    """The last table of an instance was written."""
+    operations = _operations(using)
+    if operations and operations[-1].instance is instance:
+        operations.pop().settle()
+
+
+def abandon(using: str, instance: Model) -> None:
+    """Whatever has become of the save, it is over."""
+    operations = _operations(using)
+    operations[:] = [each for each in operations if each.instance is not instance]
 
 
 def statement(using: str, model: type[Model]) -> AbstractContextManager[object]:
     """A part of the operation that is under way, or one that stands alone."""
-    return nullcontext() if _change.get() else operation(using, model)
+    if _operations(using) or not _has_parts(model):
+        return nullcontext()
+    return _alone(using, model._meta.label)
 
 
 @contextmanager
-def _settling(using: str, label: str) -> Iterator[None]:
-    change = Change()
+def _alone(using: str, label: str) -> Iterator[None]:
+    operations, operation = _operations(using), Operation(None)
     with guard(using, label):
-        token = _change.set(change)
+        operations.append(operation)
         try:
             yield
         finally:
-            _change.reset(token)
-        change.settle()
+            operations.remove(operation)
+        operation.settle()
+
+
+def _operations(using: str) -> list[Operation]:
+    """Those under way on a connection, the innermost last; no receiver of signals runs in one."""
+    found: list[Operation] = connections[using].__dict__.setdefault(_OPERATIONS, [])
+    return found
+
+
+def _has_parts(model: type[Model]) -> bool:
+    return any(table.has_parts for table in tables.tables_of(model))
 
 
 @dataclass(eq=False)
@@ -75,83 +94,136 @@ class Part:
     def model(self) -> type[Model]:
         return self.captured.model
 
-    @property
+    @cached_property
     def columns(self) -> tuple[Column, ...]:
         local = self.table._meta.local_concrete_fields
         return tuple(each for each in self.captured.payload.columns if each.field in local)
 
-    def needs_before(self, assigned: Collection[AnyField]) -> bool:
-        return self.captured.needs_before(assigned)
-
-    @property
+    @cached_property
     def pk(self) -> Column:
         return next(each for each in self.columns if each.field is self.table._meta.pk)
+
+    def moves(self, assigned: Collection[AnyField]) -> bool:
+        return self.captured.moves(assigned)
+
+    def needs_before(self, assigned: Collection[AnyField]) -> bool:
+        return self.captured.needs_before(assigned)
 
     def written(self, writes: Sequence[Write], buffer: Buffer) -> None:
         gone = [write.before for write in writes if write.op == "delete" and write.before]
         if gone and self.table is self.model:
             # A child goes before its parents, which still hold the rest of it.
-            self.captured.written([Write("delete", row, None) for row in self._whole(gone)], buffer)
-        if change := _change.get():
-            for write in writes:
-                change.add(self, write)
-
-    def _whole(self, rows: list[Values]) -> list[Values]:
-        for parent, link in self.table._meta.parents.items():
-            if link is not None:
-                found = self._read(parent, [row[link.attname] for row in rows])
-                rows = [row | found[row[link.attname]] for row in rows]
-        return rows
-
-    def _read(self, parent: type[Model], pks: list[Any]) -> dict[Any, Values]:
-        """What a parent, with its own parents, holds; by its primary key."""
-        fields = parent._meta.concrete_fields
-        columns = [each for each in self.captured.payload.columns if each.field in fields]
-        rows = read(rows_of(parent).filter(pk__in=pks), columns)
-        values = [canonical(parent._meta.label, columns, row) for row in rows]
-        return {each[parent._meta.pk.attname]: each for each in values}
+            rows = [Write("delete", row, None) for row in with_parents(self.captured, gone)]
+            self.captured.written(rows, buffer)
+        elif gone:
+            _remember(self, gone)
+        operation = _operations(database.alias())[-1]
+        for write in writes:
+            operation.add(self, write)
 
 
-class Change:
-    """The rows of captured children that one operation writes, in whatever tables."""
+@dataclass(eq=False)
+class Operation:
+    """The rows of captured children that one operation of Django writes, in whatever tables."""
 
-    def __init__(self) -> None:
-        self._writes: defaultdict[Captured, dict[Part, dict[Any, Write]]] = defaultdict(dict)
+    instance: Model | None
+    _writes: defaultdict[Captured, dict[Part, dict[Any, Write]]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
 
     def add(self, part: Part, write: Write) -> None:
         """Note a row of a part; the whole of it is read when the operation ends."""
-        if write.op == "delete":
+        if write.after is None:
             return
         if write.op == "create" and part.table is not part.model and not saving.is_raw():
             return  # the child itself comes next
-        self._writes[part.captured].setdefault(part, {})[(write.after or {})[part.pk.name]] = write
+        writes = self._writes[part.captured].setdefault(part, {})
+        writes[write.after[part.pk.name]] = write
 
     def settle(self) -> None:
         """Record the rows as they are now."""
         for captured, parts in self._writes.items():
             with recording(captured.label) as buffer:
-                for values in _rows(captured, parts):
-                    captured.written([_whole(values, parts)], buffer)
+                rows = _rows(captured, parts)
+                captured.written([_whole(captured, values, parts) for values in rows], buffer)
 
 
 def _rows(captured: Captured, parts: dict[Part, dict[Any, Write]]) -> list[Values]:
     """The children that these parts belong to, each once."""
     found: list[Values] = []
-    # Other transactions may be writing the other tables of the same row.
-    rows = rows_of(captured.model).select_for_update(no_key=True)
     for part, writes in parts.items():
-        missing = list(writes.keys() - {values[part.pk.name] for values in found})
-        for start in range(0, len(missing), ROWS_PER_QUERY):
-            lookup = {f"{part.pk.field.name}__in": missing[start : start + ROWS_PER_QUERY]}
-            found += captured.payload.of_rows(rows.filter(**lookup))
+        missing = writes.keys() - {values[part.pk.name] for values in found}
+        # Locked, as other transactions may be writing the other tables of the same row.
+        found += captured.payload.read([part.pk.field], [(pk,) for pk in missing], lock=True)
     return found
 
 
-def _whole(values: Values, parts: dict[Part, dict[Any, Write]]) -> Write:
+def _whole(captured: Captured, values: Values, parts: dict[Part, dict[Any, Write]]) -> Write:
     """What happened to a child, out of what happened to its parts."""
-    writes = {part: rows.get(values[part.pk.name]) for part, rows in parts.items()}
-    known = {part: write for part, write in writes.items() if write}
-    created = any(write.op == "create" for write in known.values())
-    old = [write.before for write in known.values() if write.before]
-    before = {**values, **{k: v for each in old for k, v in each.items()}} if old else None
-    return Write("create" if created else "update", before, values)
+    found = (rows.get(values[part.pk.name]) for part, rows in parts.items())
+    writes = [write for write in found if write]
+    op: Op = "create" if any(write.op == "create" for write in writes) else "update"
+    old: Values = {}
+    for write in writes:
+        old |= write.before or {}
+    return Write(op, _before(captured, values, old) if old else None, values)
+
+
+def _before(captured: Captured, values: Values, old: Values) -> Values:
+    links = [link for link in captured.model._meta.parents.values() if link is not None]
+    before = values | old
+    if any(before[link.attname] != values[link.attname] for link in links):
+        (before,) = with_parents(captured, [before])
+    return before
+
+
+def with_parents(captured: Captured, rows: list[Values]) -> list[Values]:
+    """Rows of a child's own table, with what the parents hold that they are linked to."""
+    model = captured.model
+    for parent, link in model._meta.parents.items():
+        if link is not None and link.model is model:
+            found = _of_parent(captured, parent, {row[link.attname] for row in rows})
+            rows = [row | found.get(row[link.attname], {}) for row in rows]
+    return [_remembered(captured, row) for row in rows]
+
+
+@contextmanager
+def deletion(using: str) -> Iterator[None]:
+    """Django deletes children first, unless relations in a circle keep it from knowing how."""
+    attributes = connections[using].__dict__
+    before = attributes.get(_GONE)
+    attributes[_GONE] = {}
+    try:
+        yield
+    finally:
+        attributes[_GONE] = before
+
+
+def _remember(part: Part, rows: list[Values]) -> None:
+    gone = connections[database.alias()].__dict__.get(_GONE)
+    if gone is not None:
+        for row in rows:
+            gone[part.captured, part.table, row[part.pk.name]] = row
+
+
+def _remembered(captured: Captured, row: Values) -> Values:
+    """With what those of its parents held that are gone already."""
+    gone = connections[database.alias()].__dict__.get(_GONE) or {}
+    for parent, link in captured.model._meta.parents.items():
+        if link is not None and link.attname in row:
+            row = gone.get((captured, parent, row[link.attname]), {}) | row
+    return row
+
+
+def _of_parent(captured: Captured, parent: type[Model], pks: Collection[Any]) -> dict[Any, Values]:
+    """What a parent, with its own parents, holds; by its primary key."""
+    fields = parent._meta.concrete_fields
+    columns = [each for each in captured.payload.columns if each.field in fields]
+    rows = read(
+        parent,
+        [column.field for column in columns],
+        by=[parent._meta.pk],
+        values=[(pk,) for pk in pks],
+    )
+    values = [canonical(parent._meta.label, columns, row) for row in rows]
+    return {each[parent._meta.pk.attname]: each for each in values}

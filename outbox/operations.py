@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
@@ -10,24 +11,26 @@ from django.db.models import Model
 from django.db.models.deletion import Collector
 from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
 
+from outbox import inheritance
 from outbox.autocommit import guard_all
-from outbox.inheritance import operation
+from outbox.patching import patch
+from outbox.saving import saving
 
 SAVE = (pre_save, post_save)
 DELETE = (pre_delete, post_delete)
 
+Method = Callable[..., Any]
+
 
 def install() -> None:
-    """Guard what sends the signals of models: `Model.save_base` and `Collector.delete`."""
-    _install_save()
-    _install_delete()
+    """Stand around the steps of saving and deleting; idempotent."""
+    patch(Model, "save_base", _save)
+    patch(Model, "_save_parents", _save_parents)
+    patch(Model, "_save_table", _save_table)
+    patch(Collector, "delete", _delete)
 
 
-def _install_save() -> None:
-    save_base = Model.save_base
-    if hasattr(save_base, "__wrapped__"):
-        return
-
+def _save(save_base: Method) -> Method:
     @wraps(save_base)
     def guarded(
         self: Model,
@@ -39,21 +42,50 @@ def _install_save() -> None:
     ) -> None:
         model = type(self)
         using = using or router.db_for_write(model, instance=self)
-        with guard_all(using, (model,), SAVE, raw=raw), operation(using, model):
-            save_base(self, raw, force_insert, force_update, using, update_fields)
+        try:
+            with guard_all(using, (model,), SAVE, raw=raw):
+                save_base(self, raw, force_insert, force_update, using, update_fields)
+        finally:
+            inheritance.abandon(using, self)
 
-    setattr(Model, "save_base", guarded)  # noqa: B010
+    return guarded
 
 
-def _install_delete() -> None:
-    delete = Collector.delete
-    if hasattr(delete, "__wrapped__"):
-        return
+def _save_parents(save_parents: Method) -> Method:
+    @wraps(save_parents)
+    def begun(self: Model, cls: type[Model], using: str, *args: Any, **kwargs: Any) -> Any:
+        if cls is self._meta.concrete_model:
+            inheritance.begin(using, self)
+        return save_parents(self, cls, using, *args, **kwargs)
 
+    return begun
+
+
+def _save_table(save_table: Method) -> Method:
+    @wraps(save_table)
+    def ended(
+        self: Model,
+        raw: bool = False,
+        cls: type[Model] | None = None,
+        force_insert: bool = False,
+        force_update: bool = False,
+        using: str | None = None,
+        update_fields: Any = None,
+    ) -> Any:
+        with saving(self, raw=raw):
+            updated = save_table(self, raw, cls, force_insert, force_update, using, update_fields)
+        if using is not None and cls is self._meta.concrete_model:
+            inheritance.end(using, self)
+        return updated
+
+    return ended
+
+
+def _delete(delete: Method) -> Method:
     @wraps(delete)
-    def guarded(self: Collector) -> tuple[int, dict[str, int]]:
+    def guarded(self: Collector) -> Any:
         models = [*self.data, *(rows.model for rows in self.fast_deletes)]
-        with guard_all(self.using, models, DELETE):
+        with guard_all(self.using, models, DELETE), inheritance.deletion(self.using):
             return delete(self)
 
-    setattr(Collector, "delete", guarded)  # noqa: B010
+    return guarded

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connections
-from django.db.models import Model, QuerySet
+from django.db.models import Model
 from pydantic import BaseModel, ValidationError
 
-from outbox import database
 from outbox.columns import AnyField, Canonical, kind_of
 from outbox.errors import InvalidCapture, InvalidPayload
 from outbox.options import Options, Protection
+from outbox.reading import Row, read
 from outbox.sensitive import hashed
 from outbox.state import state_of
 from schemas import SchemaError
@@ -54,9 +53,13 @@ class Payload:
         """The canonical values of a row, given in the order of `columns`."""
         return canonical(self.model._meta.label, self.columns, row)
 
-    def of_rows(self, rows: QuerySet[Model, Any]) -> list[Values]:
-        """Values of rows, read with one query."""
-        return [self.of_row(row) for row in read(rows, self.columns)]
+    def read(
+        self, by: Sequence[AnyField], values: Sequence[Row], *, lock: bool = False
+    ) -> list[Values]:
+        """Values of the rows whose columns `by` have one of the values; a query for each 1,000."""
+        fields = [column.field for column in self.columns]
+        rows = read(self.model, fields, by=by, values=values, lock=lock)
+        return [self.of_row(row) for row in rows]
 
     def state_of(self, values: Values) -> BaseModel:
         """The contract's instance; InvalidPayload names the row and the fields that do not fit."""
@@ -95,21 +98,6 @@ class Payload:
             raise type(exc)(f"{self.model._meta.label}: {names}: {exc}") from None
 
 
-def rows_of(model: type[Model]) -> QuerySet[Model, Any]:
-    """All rows in the database of the outbox; a manager of the model's might hide some."""
-    return QuerySet(model, using=database.alias())
-
-
-def read(rows: QuerySet[Model, Any], columns: Iterable[Column]) -> list[tuple[Any, ...]]:
-    """These columns as they are stored: no field converts them."""
-    query = rows.values_list(*(column.name for column in columns)).query
-    sql, params = query.get_compiler(rows.db).as_sql()
-    with connections[rows.db].cursor() as cursor:
-        cursor.execute(sql, params)
-        found: list[tuple[Any, ...]] = cursor.fetchall()
-        return found
-
-
 def canonical(label: str, columns: Iterable[Column], row: Iterable[Any]) -> Values:
     """Values of these columns; InvalidPayload names the one that has no canonical form."""
     values: Values = {}
@@ -130,8 +118,7 @@ def payload_of(model: type[Model], options: Options) -> Payload:
     keys = model._meta.pk_fields if options.key == "pk" else [_field(model, options.key)]
     secret = _protected(model, options, "hash")
     _refuse_sensitive_key(model, keys, options)
-    # A row is found by its primary key; a child's by multi-table inheritance by its parents' too.
-    found_by = [*model._meta.pk_fields, *(parent._meta.pk for parent in model._meta.all_parents)]
+    found_by = [*model._meta.pk_fields, *_links(model)]
     columns = {field: _column(field) for field in (*found_by, *keys, *named.values())}
     return Payload(
         model=model,
@@ -167,6 +154,14 @@ def _protected(model: type[Model], options: Options, protection: Protection) -> 
     return {_field(model, name) for name, how in options.sensitive.items() if how == protection}
 
 
+def _links(model: type[Model]) -> Iterator[AnyField]:
+    """What joins the tables of a child by multi-table inheritance."""
+    for parent, link in model._meta.parents.items():
+        yield parent._meta.pk
+        if link is not None:
+            yield link
+
+
 def _column(field: AnyField) -> Column:
     return Column(field=field, canonical=kind_of(field) or _as_stored)
 
@@ -189,9 +184,12 @@ def _fields(model: type[Model], options: Options) -> list[AnyField]:
     included = (
         model._meta.concrete_fields
         if options.fields is None
-        else dict.fromkeys(_field(model, name) for name in options.fields)
+        else [_field(model, name) for name in options.fields]
     )
-    return [field for field in included if field not in excluded]
+    # Two parents with a parent in common bring its columns twice.
+    names = [field.attname for field in included]
+    once = [field for at, field in enumerate(included) if field.attname not in names[:at]]
+    return [field for field in once if field not in excluded]
 
 
 def _key_text(values: Sequence[Any]) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import wraps
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.db.models import Model
 
@@ -18,30 +18,25 @@ class Save(NamedTuple):
 _current: ContextVar[Save | None] = ContextVar("outbox_save", default=None)
 
 
+@contextmanager
+def saving(instance: Model, *, raw: bool) -> Iterator[None]:
+    """A table of an instance is written."""
+    token = _current.set(Save(instance, raw))
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def of(model: type[Model]) -> Save | None:
+    """The save to which a statement on a model's table belongs; None for other writes."""
+    save = _current.get()
+    # A field may write something else on its way, such as a file into a table.
+    concrete = model._meta.concrete_model
+    return save if save and concrete and isinstance(save.instance, concrete) else None
+
+
 def is_raw() -> bool:
-    """Whether the statement belongs to a raw save, such as those of `loaddata`."""
+    """Whether a raw save is under way, such as those of `loaddata`."""
     save = _current.get()
     return save is not None and save.raw
-
-
-def sender() -> type[Model] | None:
-    """The class of the instance that is saved; None for other writes."""
-    save = _current.get()
-    return type(save.instance) if save else None
-
-
-def install() -> None:
-    """Stand before `Model._save_table`, which writes one table and sends no signals; idempotent."""
-    save_table: Callable[..., bool] = Model._save_table  # type: ignore[attr-defined]
-    if hasattr(save_table, "__wrapped__"):
-        return
-
-    @wraps(save_table)
-    def announced(self: Model, raw: bool = False, *args: Any, **kwargs: Any) -> bool:
-        token = _current.set(Save(self, raw))
-        try:
-            return save_table(self, raw, *args, **kwargs)
-        finally:
-            _current.reset(token)
-
-    Model._save_table = announced  # type: ignore[attr-defined]

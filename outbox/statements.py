@@ -11,27 +11,26 @@ from collections.abc import Callable, Collection, Sequence
 from functools import wraps
 from typing import Any
 
-from django.core.exceptions import EmptyResultSet
-from django.db.models import QuerySet
+from django.core.exceptions import EmptyResultSet, FullResultSet
 from django.db.models.constants import OnConflict
 from django.db.models.sql import Query
 from django.db.models.sql.compiler import SQLDeleteCompiler, SQLInsertCompiler, SQLUpdateCompiler
-from django.db.models.sql.constants import ROW_COUNT
 from django.db.models.sql.where import WhereNode
 
 from outbox import inheritance, saving
 from outbox.autocommit import guard
 from outbox.columns import AnyField
 from outbox.database import require_outbox
+from outbox.errors import KeyUnknown
+from outbox.patching import Method, is_patched, patch
 from outbox.payload import Values
 from outbox.record import recording
 from outbox.tables import Table, Write, table_of
 
 ROWS_PER_FETCH = 1_000
 
-_JOINED = "outbox_old"
+_ALL = 2**31 - 1
 
-Method = Callable[..., Any]
 Rows = list[tuple[Any, ...]]
 
 
@@ -43,17 +42,19 @@ def returns_old(connection: Any) -> bool:
 def install() -> None:
     """Stand before the compilers of statements that write; idempotent."""
     for cls, name, around in _METHODS:
-        method = getattr(cls, name, None)
-        if method is not None and not hasattr(method, "__wrapped__"):
-            setattr(cls, name, wraps(method)(around(method)))
+        patch(cls, name, around)
 
 
-def uninstall() -> None:
-    """Leave Django as it was; for tests."""
-    for cls, name, _ in _METHODS:
-        method = getattr(cls, name, None)
-        if original := getattr(method, "__wrapped__", None):
-            setattr(cls, name, original)
+def foreign_compilers(connection: Any) -> list[str]:
+    """Those of a connection whose statements may pass us by: others have put theirs in front."""
+    compilers = (connection.ops.compiler(cls.__name__) for cls, _, _ in _METHODS)
+    return sorted(
+        {
+            f"{compiler.__module__}.{compiler.__qualname__}"
+            for compiler in compilers
+            if not is_patched(compiler.execute_sql)
+        }
+    )
 
 
 class _Statement:
@@ -72,21 +73,24 @@ class _Statement:
         """How many rows it wrote; None where Django has nothing to send."""
         connection, label = self.compiler.connection, self.table.label
         require_outbox(connection.alias, label)
+        try:
+            sql, params = self.sql()
+        except EmptyResultSet:
+            return None
+        if not sql:
+            return None
         with (
             guard(connection.alias, label),
             inheritance.statement(connection.alias, self.compiler.query.model),
         ):
-            try:
-                sql, params = self.sql()
-            except EmptyResultSet:
-                return None
-            return self._execute(sql, params) if sql else None
+            self.prepare()
+            return self._execute(sql, params)
 
     def _execute(self, sql: str, params: Sequence[Any]) -> int:
         with self.compiler.connection.cursor() as cursor:
             cursor.execute(f"{sql} RETURNING {self._clause()}", params)
             with recording(self.table.label) as buffer:
-                for rows in iter(lambda: cursor.fetchmany(ROWS_PER_FETCH), []):
+                while rows := cursor.fetchmany(self.rows_per_fetch):
                     if self._requested:
                         self._put_aside(rows)
                     self.table.written([self._write(row) for row in rows], buffer)
@@ -121,6 +125,11 @@ class _Statement:
     def _write(self, row: Sequence[Any]) -> Write:
         return self.write(self.table.values(row), row[len(self._fields) :])
 
+    rows_per_fetch = ROWS_PER_FETCH
+
+    def prepare(self) -> None:
+        """What has to happen before, in the same transaction."""
+
     def sql(self) -> tuple[str, Sequence[Any]]:
         """Django's statement, without what it returns."""
         sql, params = self.compiler.as_sql()
@@ -138,12 +147,28 @@ class _Statement:
 class _Insert(_Statement):
     """One or many rows; of an upsert, some are updated."""
 
+    def __init__(self, compiler: Any, table: Table, requested: Collection[AnyField] = ()) -> None:
+        super().__init__(compiler, table, requested)
+        self._upserts = compiler.query.on_conflict is OnConflict.UPDATE
+        if self._upserts:
+            self._require_keys()
+
     def sql(self) -> tuple[str, Sequence[Any]]:
         ((sql, params),) = self.compiler.as_sql()
         return sql, params
 
+    def _require_keys(self) -> None:
+        if self.table.moves(self.compiler.query.update_fields):
+            self.rows_per_fetch = _ALL
+            if not returns_old(self.compiler.connection):
+                raise KeyUnknown(
+                    f"{self.table.label}: before PostgreSQL 18 nothing tells which key a row had "
+                    "that bulk_create(update_conflicts=True) gives another; leave the key out of "
+                    "update_fields, or use update()"
+                )
+
     def more(self) -> Sequence[str]:
-        if self.compiler.query.on_conflict is not OnConflict.UPDATE:
+        if not self._upserts:
             return ()
         if returns_old(self.compiler.connection):
             return self.columns_of("OLD")
@@ -151,43 +176,52 @@ class _Insert(_Statement):
         return (f"{self.name}.xmax = 0",)
 
     def write(self, values: Values, more: Sequence[Any]) -> Write:
-        if len(more) > 1 and more[0] is not None:
-            return Write("update", self.table.values(more), values)
-        return Write("update" if more == (False,) else "create", None, values)
+        if not self._upserts or more[0] is True or more[0] is None:
+            return Write("create", None, values)
+        return Write("update", None if more[0] is False else self.table.values(more), values)
 
 
 class _Update(_Statement):
-    """Rows that are there, joined with what they held if somebody has to know."""
+    """Rows that are there. PostgreSQL returns what they held; before version 18, a join does."""
 
     def __init__(self, compiler: Any, table: Table, requested: Collection[AnyField] = ()) -> None:
         super().__init__(compiler, table, requested)
-        self._old = self._name_of_old()
-
-    def _name_of_old(self) -> str | None:
-        """By which name the statement knows the row as it was; None where it does not."""
-        if returns_old(self.compiler.connection):
-            return "OLD"
-        assigned = [field for field, _, _ in self.compiler.query.values]
-        return _JOINED if self.table.needs_before(assigned) else None
+        self._assigned = [field for field, _, _ in compiler.query.values]
+        self._joins = not returns_old(compiler.connection) and table.needs_before(self._assigned)
+        if table.moves(self._assigned):
+            self.rows_per_fetch = _ALL  # one row may take the key that another leaves
 
     def sql(self) -> tuple[str, Sequence[Any]]:
-        if self._old != _JOINED:
+        if not self._joins:
             return super().sql()
         self.compiler.pre_sql_setup()
-        before, before_params = self._before()
+        condition, condition_params = self._condition()
         sql, params = self._without_where()
-        pk = [self.quote(field.column) for field in self.compiler.query.get_meta().pk_fields]
-        same = " AND ".join(f"{self.name}.{column} = {_JOINED}.{column}" for column in pk)
-        return f"{sql} FROM ({before}) {_JOINED} WHERE {same}", (*params, *before_params)
+        old = ", ".join(
+            f"{self.name}.{self.quote(field.column)} AS outbox_old_{index}"
+            for index, field in enumerate(self.followed)
+        )
+        before = f"SELECT {old} FROM {self.name}{condition} FOR NO KEY UPDATE"  # noqa: S608
+        sql += f" FROM ({before}) outbox_old WHERE {self._same()}"
+        return sql, (*params, *condition_params)
 
-    def _before(self) -> tuple[str, Sequence[Any]]:
-        """The rows as they are, locked so that they stay so until they are updated."""
-        query = self.compiler.query.chain(klass=Query)
-        rows: QuerySet[Any, Any] = QuerySet(query.model, query, self.compiler.connection.alias)
-        names = [field.attname for field in self.followed]
-        query = rows.order_by().select_for_update(no_key=True).values_list(*names).query
-        sql, params = query.get_compiler(connection=self.compiler.connection).as_sql()
-        return sql, params
+    def prepare(self) -> None:
+        pk = self.compiler.query.get_meta().pk_fields
+        if not self._joins or not any(field in pk for field in self._assigned):
+            return
+        # The join finds a row by its primary key: it must be the newest before the update looks.
+        condition, params = self._condition()
+        with self.compiler.connection.cursor() as cursor:
+            cursor.execute(f"SELECT FROM {self.name}{condition} FOR UPDATE", params)
+
+    def _condition(self) -> tuple[str, Sequence[Any]]:
+        query = Query(self.compiler.query.model)
+        compiler = query.get_compiler(connection=self.compiler.connection)
+        try:
+            sql, params = compiler.compile(self.compiler.query.where)
+        except FullResultSet:
+            return "", ()
+        return f" WHERE {sql}", params
 
     def _without_where(self) -> tuple[str, Sequence[Any]]:
         compiler, query = self.compiler, self.compiler.query
@@ -200,8 +234,17 @@ class _Update(_Statement):
             query.where = where
             del compiler.pre_sql_setup
 
+    def _same(self) -> str:
+        pk = self.compiler.query.get_meta().pk_fields
+        return " AND ".join(
+            f"{self.name}.{self.quote(field.column)} = {_old(self.followed.index(field))}"
+            for field in pk
+        )
+
     def more(self) -> Sequence[str]:
-        return self.columns_of(self._old) if self._old else ()
+        if self._joins:
+            return [_old(index) for index in range(len(self.followed))]
+        return self.columns_of("OLD") if returns_old(self.compiler.connection) else ()
 
     def write(self, values: Values, more: Sequence[Any]) -> Write:
         return Write("update", self.table.values(more) if more else None, values)
@@ -214,17 +257,26 @@ class _Delete(_Statement):
         return Write("delete", values, None)
 
 
+def _old(index: int) -> str:
+    # No name of theirs is like it: an expression of the user's may name a column without table.
+    return f"outbox_old.outbox_old_{index}"
+
+
 def _table_of(compiler: Any) -> Table | None:
-    return table_of(compiler.query.model, sender=saving.sender(), raw=saving.is_raw())
+    model = compiler.query.model
+    save = saving.of(model)
+    if save is None:
+        return table_of(model)
+    return table_of(model, sender=type(save.instance), raw=save.raw)
 
 
 def _insert(execute: Method) -> Method:
+    @wraps(execute)
     def execute_sql(self: Any, returning_fields: Sequence[AnyField] | None = None) -> Rows:
         table = _table_of(self)
         if table is None:
             rows: Rows = execute(self, returning_fields)
             return rows
-        self.returning_fields = None  # the clause is ours
         statement = _Insert(self, table, returning_fields or ())
         statement.run()
         return statement.returned
@@ -233,6 +285,7 @@ def _insert(execute: Method) -> Method:
 
 
 def _update(execute: Method) -> Method:
+    @wraps(execute)
     def execute_sql(self: Any, result_type: str) -> int | None:
         table = _table_of(self)
         if table is None:
@@ -249,6 +302,7 @@ def _update(execute: Method) -> Method:
 
 
 def _update_returning(execute: Method) -> Method:
+    @wraps(execute)
     def execute_returning_sql(self: Any, returning_fields: Sequence[AnyField]) -> Rows:
         table = _table_of(self)
         if table is None or not returning_fields or self.query.get_related_updates():
@@ -262,10 +316,11 @@ def _update_returning(execute: Method) -> Method:
 
 
 def _delete(execute: Method) -> Method:
-    def execute_sql(self: Any, result_type: str = ROW_COUNT, **options: Any) -> Any:
+    @wraps(execute)
+    def execute_sql(self: Any, *args: Any, **options: Any) -> Any:
         table = _table_of(self)
-        if table is None or result_type != ROW_COUNT:
-            return execute(self, result_type, **options)
+        if table is None:
+            return execute(self, *args, **options)
         return _Delete(self, table).run() or 0
 
     return execute_sql

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
-from typing import Any, Literal, NamedTuple, Protocol, cast
+from typing import Any, Literal, NamedTuple, Protocol
 
+from django.apps import apps
 from django.db.models import Model
 
 from outbox import conf
@@ -39,6 +40,9 @@ class Follower(Protocol):
     @property
     def columns(self) -> Iterable[Column]:
         """What it has to know of a row: columns of this table, the primary key among them."""
+
+    def moves(self, assigned: Collection[AnyField]) -> bool:
+        """Whether an update of these columns may change the key by which a row goes."""
 
     def needs_before(self, assigned: Collection[AnyField]) -> bool:
         """Whether an update of these columns must say what they held."""
@@ -75,6 +79,9 @@ class Table:
         columns = (column for each in self.followers for column in each.columns)
         return tuple({column.field: column for column in columns}.values())
 
+    def moves(self, assigned: Collection[AnyField]) -> bool:
+        return any(each.moves(assigned) for each in self.followers)
+
     def needs_before(self, assigned: Collection[AnyField]) -> bool:
         return any(each.needs_before(assigned) for each in self.followers)
 
@@ -86,18 +93,20 @@ class Table:
             each.written(writes, buffer)
 
 
-_tables: dict[type[Model], Table] = {}
+_tables: dict[str, Table] = {}
+_models: dict[type[Model], str] = {}
 
 
 def follow(model: type[Model], follower: Follower) -> None:
     """Let a follower see what happens to the table of a model."""
+    _models[model] = model._meta.db_table
     _set(model, [*_followers(model), follower])
 
 
 def unfollow(model: type[Model]) -> None:
     """Let nobody follow the rows of a captured model any longer."""
-    for table in list(_tables):
-        _set(table, [each for each in _followers(table) if each.model is not model])
+    for each in list(_models):
+        _set(each, [one for one in _followers(each) if one.model is not model])
 
 
 def table_of(
@@ -107,8 +116,11 @@ def table_of(
 
     `sender` is the class, perhaps a proxy, by which it is written.
     """
-    table = _tables.get(cast("type[Model]", model._meta.concrete_model))
-    return None if table is None else table.active(sender or model, raw=raw)
+    meta = model._meta
+    table = _tables.get(meta.db_table)
+    if table is None or (meta.apps is not apps and meta.concrete_model not in _models):
+        return None  # a historical model of a migration is not what is captured
+    return table.active(sender or model, raw=raw)
 
 
 def tables_of(model: type[Model], *, raw: bool = False) -> list[Table]:
@@ -120,11 +132,13 @@ def tables_of(model: type[Model], *, raw: bool = False) -> list[Table]:
 
 
 def _followers(model: type[Model]) -> list[Follower]:
-    table = _tables.get(model)
+    table = _tables.get(model._meta.db_table)
     return list(table.followers) if table else []
 
 
 def _set(model: type[Model], followers: list[Follower]) -> None:
-    _tables.pop(model, None)
     if followers:
-        _tables[model] = Table(model, followers)
+        _tables[model._meta.db_table] = Table(model, followers)
+    else:
+        _tables.pop(model._meta.db_table, None)
+        del _models[model]

@@ -15,7 +15,7 @@ from django.contrib.postgres.fields import (
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import F
-from django.db.models.functions import Now, Upper
+from django.db.models.functions import Lower, Now, Upper
 from pydantic import BaseModel
 
 import outbox
@@ -126,6 +126,49 @@ class Lorry(Vehicle):
 class VehicleView(Vehicle):
     class Meta:
         proxy = True
+
+
+class Engine(models.Model):
+    engine_id = models.AutoField(primary_key=True)
+    power = models.IntegerField(default=0)
+
+
+class Boat(models.Model):
+    boat_id = models.AutoField(primary_key=True)
+    hull = models.TextField(default="")
+
+
+@outbox.capture(topic="test.motorboats", fields=["power", "hull", "name"])
+class Motorboat(Engine, Boat):
+    """A child of two parents, whose state holds no link to them."""
+
+    name = models.TextField(default="")
+
+
+class Yacht(Motorboat):
+    """A grandchild that is not captured."""
+
+
+class Node(models.Model):
+    owner: Any = models.ForeignKey("Folder", models.CASCADE, null=True, related_name="+")
+    label = models.TextField(default="")
+
+
+@outbox.capture(topic="test.folders")
+class Folder(Node):
+    """A child whose parent refers to it: Django knows no order in which to delete them."""
+
+    size = models.IntegerField(default=0)
+
+
+@outbox.capture(topic="test.codes", key="code")
+class Code(models.Model):
+    """Its key is computed by the database."""
+
+    name = models.TextField()
+    code: Any = models.GeneratedField(
+        expression=Lower("name"), output_field=models.TextField(), db_persist=True, unique=True
+    )
 
 
 class Place(models.Model):

@@ -1,0 +1,120 @@
+"""Rows that go by another key than before."""
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.models import Count, F, Q
+from django.db.models.expressions import RawSQL
+
+from outbox import statements
+from outbox.errors import KeyUnknown
+from tests.app.models import Article, Code, Customer, Seat
+from tests.stored import stored
+from tests.waiting import meanwhile
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(params=["returned", "joined"], autouse=True)
+def old(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """By which means the old row is known; before PostgreSQL 18 it has to be joined."""
+    if request.param == "joined":
+        monkeypatch.setattr(statements, "returns_old", lambda connection: False)
+    return str(request.param)
+
+
+def keys() -> list[str]:
+    """Of each event; that of a tombstone ends with a dagger."""
+    return [row.key + ("" if row.value else "\N{DAGGER}") for row in stored()]
+
+
+def test_a_key_that_the_database_computes_moves_the_row() -> None:
+    code = Code.objects.create(name="One")
+    Code.objects.update(name="Two")
+    code.name = "Three"
+    code.save()
+    assert keys() == ["one", "one", "one†", "two", "two", "two†", "three"]
+
+
+def test_an_upsert_that_gives_another_key_moves_the_row_or_is_refused(old: str) -> None:
+    article = Article.objects.create(slug="one", title="One")
+    moved = [Article(id=article.pk, slug="two", title="Two")]
+
+    def upsert() -> None:
+        Article.objects.bulk_create(
+            moved, update_conflicts=True, unique_fields=["id"], update_fields=["slug", "title"]
+        )
+
+    if old == "returned":
+        upsert()
+        assert keys() == ["one", "one", "one†", "two"]
+    else:
+        with pytest.raises(KeyUnknown, match="use update"):
+            upsert()
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        lambda: Article.objects.distinct(),
+        lambda: Article.objects.values("title").annotate(n=Count("id")),
+        lambda: Article.objects.exclude(author__name="x"),
+        lambda: Article.objects.filter(Q(author__name="A") | Q(title="One")),
+        lambda: Article.objects.filter(author__name="A").order_by("author__name"),
+        lambda: Article.objects.all(),
+    ],
+    ids=["distinct", "group by", "exclude", "or", "join", "all"],
+)
+@pytest.mark.parametrize("value", ["two", RawSQL("slug || %s", ["x"])], ids=["value", "raw"])
+def test_whatever_django_updates_is_updated(rows: Any, value: Any) -> None:
+    author = Customer.objects.create(name="A")
+    Article.objects.create(slug="one", title="One", author=author)
+    assert rows().update(slug=value) == 1
+    new = Article.objects.get().slug
+    assert keys() == ["one", "one", "one†", new]
+
+
+def test_rows_that_a_condition_only_looks_at_are_not_locked() -> None:
+    author = Customer.objects.create(name="A")
+    Article.objects.create(slug="one", title="One", author=author)
+    with (
+        pytest.raises(AssertionError, match="it did not wait"),
+        meanwhile(lambda: Customer.objects.update(name="B")),
+    ):
+        Article.objects.filter(author__name="A").update(slug="two")
+
+
+def test_no_update_is_lost_when_two_move_the_same_row() -> None:
+    Seat.objects.create(row="A", number=1)
+    with meanwhile(lambda: Seat.objects.filter(row="A").update(number=F("number") + 10)):
+        Seat.objects.filter(row="A").update(number=F("number") + 10)
+    assert Seat.objects.get().number == 21
+    assert keys() == ['["A","1"]'] * 2 + ['["A","1"]†'] + ['["A","11"]'] * 2 + [
+        '["A","11"]†',
+        '["A","21"]',
+    ]
+
+
+def test_rows_that_change_keys_among_themselves_all_stay() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT conname FROM pg_constraint WHERE conrelid = 'testapp_article'::regclass "
+            "AND contype = 'u'"
+        )
+        ((name,),) = cursor.fetchall()
+        cursor.execute(
+            f"ALTER TABLE testapp_article DROP CONSTRAINT {name}, "
+            f"ADD CONSTRAINT {name} UNIQUE (slug) DEFERRABLE INITIALLY DEFERRED"
+        )
+    try:
+        Article.objects.bulk_create([Article(slug=slug, title=slug) for slug in ("a", "b")])
+        other = RawSQL("CASE slug WHEN %s THEN 'b' ELSE 'a' END", ["a"])
+        Article.objects.update(slug=other)
+        assert keys() == ["a", "b", "a", "a†", "b", "b†", "b", "a"]
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"ALTER TABLE testapp_article DROP CONSTRAINT {name}, "
+                f"ADD CONSTRAINT {name} UNIQUE (slug)"
+            )

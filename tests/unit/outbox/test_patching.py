@@ -1,0 +1,80 @@
+"""Methods of Django's that others patch as well."""
+
+from functools import wraps
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.models.sql.compiler import SQLInsertCompiler
+
+from outbox import checks, statements
+from outbox.patching import is_patched, patch
+
+
+class Compiler:
+    def run(self) -> list[str]:
+        return ["theirs"]
+
+
+def ours(method: Any) -> Any:
+    @wraps(method)
+    def run(self: object) -> list[str]:
+        return ["ours", *method(self)]
+
+    return run
+
+
+def other(method: Any) -> Any:
+    @wraps(method)
+    def run(self: object) -> list[str]:
+        return ["other", *method(self)]
+
+    return run
+
+
+@pytest.fixture
+def cls() -> type[Compiler]:
+    return type("Copy", (Compiler,), {"run": Compiler.run})
+
+
+def test_a_method_is_patched_once(cls: type[Compiler]) -> None:
+    patch(cls, "run", ours)
+    patch(cls, "run", ours)
+    assert cls().run() == ["ours", "theirs"]
+
+
+def test_what_somebody_else_has_patched_is_patched_all_the_same(cls: type[Compiler]) -> None:
+    setattr(cls, "run", other(cls.run))  # noqa: B010
+    patch(cls, "run", ours)
+    assert cls().run() == ["ours", "other", "theirs"]
+
+
+def test_what_somebody_else_patches_later_still_leads_to_ours(cls: type[Compiler]) -> None:
+    patch(cls, "run", ours)
+    setattr(cls, "run", other(cls.run))  # noqa: B010
+    assert is_patched(cls.run)
+    assert cls().run() == ["other", "ours", "theirs"]
+
+
+def test_a_method_that_this_django_does_not_have_is_passed_over(cls: type[Compiler]) -> None:
+    patch(cls, "none", ours)
+    assert not hasattr(cls, "none")
+
+
+def test_a_compiler_that_stands_before_ours_is_named_by_a_check(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Insert(SQLInsertCompiler):
+        def execute_sql(self, *args: Any, **kwargs: Any) -> Any:
+            return []
+
+    given = connection.ops.compiler
+    assert statements.foreign_compilers(connection) == []
+    monkeypatch.setattr(
+        connection.ops,
+        "compiler",
+        lambda name: Insert if name == "SQLInsertCompiler" else given(name),
+    )
+    (found,) = checks.check_compilers()
+    assert found.id == "outbox.W004"
+    assert "Insert stands before" in found.msg
