@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -154,15 +155,15 @@ def test_the_time_in_kafka_is_the_time_of_sending(
 
 
 def test_an_unknown_topic_makes_it_wait_not_ready_until_the_topic_appears(
-    publisher: Publisher, migrated_database_url: str, kafka_broker: Broker
+    publisher: Publisher, migrated_database_url: str, durable_broker: Broker
 ) -> None:
-    topic = f"typo.{os.getpid()}"
+    topic = f"typo.{uuid4()}"
     write(migrated_database_url, b"a", topic=topic)
     eventually(lambda: topic in str(publisher.ready()["waits_for"]), timeout=20)
     eventually(lambda: publisher.ready()["lag_rows"] == 1)
-    kafka_broker.create_topic(topic)
+    durable_broker.create_topic(topic)
     eventually(lambda: publisher.ready()["ready"], timeout=20)
-    assert values(kafka_broker, topic) == [b"a"]
+    assert values(durable_broker, topic) == [b"a"]
 
 
 def test_a_broker_that_is_away_is_waited_for_and_nothing_is_lost_or_inverted(

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 from unittest.mock import patch
+from uuid import uuid4
 
 import pytest
 from kafka import KafkaAdminClient
@@ -252,8 +253,8 @@ def test_a_key_has_the_partition_that_java_gives_it(
     assert found == {key: (murmur2 & 0x7FFFFFFF) % 12 for key, murmur2 in hashes.items()}
 
 
-def test_an_unknown_topic_is_named_quickly(kafka_broker: Server) -> None:
-    broker = KafkaPythonBroker(kafka_broker.bootstrap_servers)
+def test_an_unknown_topic_is_named_quickly(durable_broker: Server) -> None:
+    broker = KafkaPythonBroker(durable_broker.bootstrap_servers)
     broker.open()
     started = time.monotonic()
     missing = broker.unavailable({"no.such.topic"})
@@ -454,12 +455,13 @@ def test_topics_are_created_one_by_one_and_each_says_what_became_of_it(
     topics.close()
 
 
-def test_a_topic_that_appears_is_found(kafka_broker: Server) -> None:
-    broker = KafkaPythonBroker(kafka_broker.bootstrap_servers)
+def test_a_topic_that_appears_is_found(durable_broker: Server) -> None:
+    topic = f"appears.later.{uuid4()}"
+    broker = KafkaPythonBroker(durable_broker.bootstrap_servers)
     broker.open()
-    assert broker.unavailable({"appears.later"})
-    kafka_broker.create_topic("appears.later")
-    eventually(lambda: not broker.unavailable({"appears.later"}))
+    assert broker.unavailable({topic})
+    durable_broker.create_topic(topic)
+    eventually(lambda: not broker.unavailable({topic}))
     broker.close()
 
 
