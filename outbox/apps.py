@@ -21,11 +21,11 @@ class OutboxConfig(AppConfig):
     def ready(self) -> None:
         from outbox import (
             checks,
+            compilers,
             conf,
             installation,
             operations,
             registration,
-            statements,
         )
         from outbox.capture import captured_models
 
@@ -34,7 +34,7 @@ class OutboxConfig(AppConfig):
         for captured in captured_models():
             captured.event  # noqa: B018 - a contract that cannot be made stops the start
         operations.install()
-        statements.install()
+        compilers.install()
         checks.register()
         connection_created.connect(begin_empty, dispatch_uid="outbox.buffer")
         pre_migrate.connect(installation.migration_started, sender=self)

@@ -14,9 +14,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from outbox import conf, database, installation, registration, topics
 from outbox.capture import captured_models
 from outbox.captured import Captured
+from outbox.compilers import foreign_compilers
 from outbox.coverage import changed_by_database
 from outbox.errors import OutboxError
-from outbox.statements import foreign_compilers
 from schemas import SchemaError
 
 

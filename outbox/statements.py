@@ -1,31 +1,26 @@
-"""Statements that write, and the rows that they wrote.
+"""Statements on followed tables: they return the rows that they wrote.
 
-Whatever Django's ORM writes, be it an instance, a bulk, a related manager, a cascade or a column
-set to null, becomes one of three kinds of statement. Those that write a followed table return the
-rows, so what is recorded is what the database holds.
+So what is recorded is what the database holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from functools import wraps
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet, FullResultSet
 from django.db.models.constants import OnConflict
 from django.db.models.sql import Query
-from django.db.models.sql.compiler import SQLDeleteCompiler, SQLInsertCompiler, SQLUpdateCompiler
 from django.db.models.sql.where import WhereNode
 
-from outbox import inheritance, saving
+from outbox import inheritance
 from outbox.autocommit import guard
 from outbox.columns import AnyField
 from outbox.database import require_outbox
 from outbox.errors import KeyUnknown
-from outbox.patching import Method, is_patched, patch
 from outbox.payload import Values
 from outbox.record import recording
-from outbox.tables import Table, Write, table_of
+from outbox.tables import Table, Write
 
 ROWS_PER_FETCH = 1_000
 
@@ -39,25 +34,7 @@ def returns_old(connection: Any) -> bool:
     return bool(connection.pg_version >= 180_000)
 
 
-def install() -> None:
-    """Stand before the compilers of statements that write; idempotent."""
-    for cls, name, around in _METHODS:
-        patch(cls, name, around)
-
-
-def foreign_compilers(connection: Any) -> list[str]:
-    """Those of a connection whose statements may pass us by: others have put theirs in front."""
-    compilers = (connection.ops.compiler(cls.__name__) for cls, _, _ in _METHODS)
-    return sorted(
-        {
-            f"{compiler.__module__}.{compiler.__qualname__}"
-            for compiler in compilers
-            if not is_patched(compiler.execute_sql)
-        }
-    )
-
-
-class _Statement:
+class Statement:
     """A statement on a followed table: it brings back what the followers and Django ask for."""
 
     def __init__(self, compiler: Any, table: Table, requested: Collection[AnyField] = ()) -> None:
@@ -144,7 +121,7 @@ class _Statement:
         raise NotImplementedError
 
 
-class _Insert(_Statement):
+class Insert(Statement):
     """One or many rows; of an upsert, some are updated."""
 
     def __init__(self, compiler: Any, table: Table, requested: Collection[AnyField] = ()) -> None:
@@ -181,7 +158,7 @@ class _Insert(_Statement):
         return Write("update", None if more[0] is False else self.table.values(more), values)
 
 
-class _Update(_Statement):
+class Update(Statement):
     """Rows that are there. PostgreSQL returns what they held; before version 18, a join does."""
 
     def __init__(self, compiler: Any, table: Table, requested: Collection[AnyField] = ()) -> None:
@@ -250,7 +227,7 @@ class _Update(_Statement):
         return Write("update", self.table.values(more) if more else None, values)
 
 
-class _Delete(_Statement):
+class Delete(Statement):
     """Rows that are gone."""
 
     def write(self, values: Values, more: Sequence[Any]) -> Write:
@@ -260,75 +237,3 @@ class _Delete(_Statement):
 def _old(index: int) -> str:
     # No name of theirs is like it: an expression of the user's may name a column without table.
     return f"outbox_old.outbox_old_{index}"
-
-
-def _table_of(compiler: Any) -> Table | None:
-    model = compiler.query.model
-    save = saving.of(model)
-    if save is None:
-        return table_of(model)
-    return table_of(model, sender=type(save.instance), raw=save.raw)
-
-
-def _insert(execute: Method) -> Method:
-    @wraps(execute)
-    def execute_sql(self: Any, returning_fields: Sequence[AnyField] | None = None) -> Rows:
-        table = _table_of(self)
-        if table is None:
-            rows: Rows = execute(self, returning_fields)
-            return rows
-        statement = _Insert(self, table, returning_fields or ())
-        statement.run()
-        return statement.returned
-
-    return execute_sql
-
-
-def _update(execute: Method) -> Method:
-    @wraps(execute)
-    def execute_sql(self: Any, result_type: str) -> int | None:
-        table = _table_of(self)
-        if table is None:
-            count: int | None = execute(self, result_type)
-            return count
-        with inheritance.statement(self.connection.alias, self.query.model):
-            count = _Update(self, table).run()
-            for query in self.query.get_related_updates():
-                related = query.get_compiler(self.using).execute_sql(result_type)
-                count = related if count is None else count
-        return count or 0
-
-    return execute_sql
-
-
-def _update_returning(execute: Method) -> Method:
-    @wraps(execute)
-    def execute_returning_sql(self: Any, returning_fields: Sequence[AnyField]) -> Rows:
-        table = _table_of(self)
-        if table is None or not returning_fields or self.query.get_related_updates():
-            rows: Rows = execute(self, returning_fields)
-            return rows
-        statement = _Update(self, table, returning_fields)
-        statement.run()
-        return statement.returned
-
-    return execute_returning_sql
-
-
-def _delete(execute: Method) -> Method:
-    @wraps(execute)
-    def execute_sql(self: Any, *args: Any, **options: Any) -> Any:
-        table = _table_of(self)
-        if table is None:
-            return execute(self, *args, **options)
-        return _Delete(self, table).run() or 0
-
-    return execute_sql
-
-
-_METHODS: tuple[tuple[type, str, Callable[[Method], Method]], ...] = (
-    (SQLInsertCompiler, "execute_sql", _insert),
-    (SQLUpdateCompiler, "execute_sql", _update),
-    (SQLUpdateCompiler, "execute_returning_sql", _update_returning),
-    (SQLDeleteCompiler, "execute_sql", _delete),
-)

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.db.models.sql.compiler import SQLInsertCompiler
 
-from outbox import checks, statements
+from outbox import checks, compilers
 from outbox.patching import is_patched, patch
 
 
@@ -69,7 +69,7 @@ def test_a_compiler_that_stands_before_ours_is_named_by_a_check(
             return []
 
     given = connection.ops.compiler
-    assert statements.foreign_compilers(connection) == []
+    assert compilers.foreign_compilers(connection) == []
     monkeypatch.setattr(
         connection.ops,
         "compiler",
