@@ -16,8 +16,8 @@ from typing import TextIO
 
 from rich.console import Console
 
-from benchmarks import drain, window
-from benchmarks.figures import Figure, missed, table, write
+from benchmarks import drain, window, write
+from benchmarks.figures import Figure, missed, table, write_json
 from benchmarks.log import NotMeasured
 from local.ladder import NothingAvailable
 
@@ -31,7 +31,7 @@ def main(words: Sequence[str] | None = None) -> int:
             figures = _measure(arguments, partial(console.print, soft_wrap=True))
             console.print(table(figures))
             if file:
-                write(figures, file)
+                write_json(figures, file)
     except (NotMeasured, NothingAvailable) as why:
         print(why, file=sys.stderr)
         return 2
@@ -42,6 +42,7 @@ def _measure(arguments: argparse.Namespace, say: Callable[[str], None]) -> list[
     benchmarks: dict[str, Callable[[], list[Figure]]] = {
         "drain": lambda: drain.measure(arguments.events, say),
         "window": lambda: window.measure(say),
+        "write": lambda: write.measure(say),
     }
     chosen = [arguments.only] if arguments.only else list(benchmarks)
     return [figure for name in chosen for figure in benchmarks[name]()]
@@ -63,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--only", choices=["drain", "window"], help="the one to run")
+    parser.add_argument("--only", choices=["drain", "window", "write"], help="the one to run")
     parser.add_argument("--events", type=int, default=100_000, help="of the backlog to drain")
     return parser
 

@@ -35,15 +35,20 @@ _numbers = count(1)
 
 
 @contextmanager
-def outbox_database(server: Postgres, template: str | None = None) -> Iterator[str]:
-    """A database with migrated tables, or a copy of one; dropped afterwards."""
+def outbox_database(
+    server: Postgres, template: str | None = None, *, models: bool = False
+) -> Iterator[str]:
+    """A database with migrated tables, or a copy of one; dropped afterwards.
+
+    With `models`, it has the tables of `benchmarks.models` too.
+    """
     name = f"benchmark_{os.getpid()}_{next(_numbers)}"
     try:
         if template:
             yield server.create_database(name, database_name(template))
         else:
             url = server.create_database(name)
-            _migrate(url)
+            _migrate(url, *(["--run-syncdb"] if models else []))
             yield url
     finally:
         server.drop_database(name)
@@ -58,7 +63,7 @@ def record(url: str, topic: str, events: int) -> None:
             connection.execute(_INSERT, {**params, "first": first, "last": last})
 
 
-def _migrate(url: str) -> None:
-    command = [sys.executable, "-m", "django", "migrate", "--verbosity=0"]
+def _migrate(url: str, *options: str) -> None:
+    command = [sys.executable, "-m", "django", "migrate", "--verbosity=0", *options]
     env = {**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "benchmarks.settings"}
     subprocess.run(command, cwd=ROOT, env=env, check=True)

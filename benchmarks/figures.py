@@ -12,7 +12,7 @@ from typing import TextIO
 from rich.console import JustifyMethod
 from rich.table import Table
 
-_COMPARISONS = {">=": operator.ge, "<": operator.lt}
+_COMPARISONS = {">=": operator.ge, "<=": operator.le, "<": operator.lt}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def table(figures: Sequence[Figure]) -> Table:
     return shown
 
 
-def write(figures: Sequence[Figure], file: TextIO) -> None:
+def write_json(figures: Sequence[Figure], file: TextIO) -> None:
     """The figures for machines: one flat JSON object of numbers."""
     numbers = {figure.name: round(figure.value, 4) for figure in figures}
     file.write(json.dumps(numbers, indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""Django settings that migrate the outbox and nothing else."""
+"""Django settings of the outbox and of the tables that the benchmarks write."""
 
 import os
 
@@ -6,6 +6,7 @@ from local.postgres import django_settings
 
 SECRET_KEY = "a secret that protects nothing"
 USE_TZ = True
-INSTALLED_APPS = ["outbox"]
+INSTALLED_APPS = ["outbox", "benchmarks"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 OUTBOX_SOURCE = "urn:benchmark"
 DATABASES = {"default": django_settings(os.environ["DATABASE_URL"])}

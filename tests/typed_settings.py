@@ -5,6 +5,7 @@ from tests.settings import INSTALLED_APPS as SUITE
 
 INSTALLED_APPS = [
     *SUITE,
+    "benchmarks",
     "examples.shop.reference",
     "examples.shop.customers",
     "examples.shop.orders",

@@ -14,7 +14,7 @@ from django.contrib.postgres.fields import (
 )
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
-from django.db.models import F
+from django.db.models import F, Value
 from django.db.models.functions import Lower, Now, Upper
 from pydantic import BaseModel
 
@@ -251,7 +251,7 @@ class Sealed(models.TextField):  # type: ignore[type-arg]
     """Text that is stored otherwise than memory holds it."""
 
     def get_db_prep_save(self, value: Any, connection: Any) -> Any:
-        return value and value[::-1]
+        return value[::-1] if isinstance(value, str) else value
 
     def from_db_value(self, value: Any, *args: object) -> Any:
         return value and value[::-1]
@@ -267,6 +267,7 @@ class Page(models.Model):
     """Its managers hide some of its rows, and one of its columns is sealed."""
 
     text = Sealed(default="")
+    motto = Sealed(db_default=Value("olleh"))
     dead = models.BooleanField(default=False)
     labels: Any = models.ManyToManyField(Label)
 

@@ -168,6 +168,13 @@ def test_what_a_field_seals_stays_sealed() -> None:
     assert [state["text"] for state in states("test.pages")] == ["cba", "cba"]
 
 
+def test_what_django_brings_back_for_itself_it_converts_as_ever() -> None:
+    page = Page.objects.create()
+    (other,) = Page.objects.bulk_create([Page()])
+    assert (page.motto, other.motto) == ("hello", "hello")
+    assert [state["motto"] for state in states("test.pages")] == ["olleh", "olleh"]
+
+
 def test_text_is_what_the_database_made_of_it() -> None:
     Specimen.objects.create(duration="00:05", tags="{a,b}", span="[1,4]")
     (state,) = states("test.specimens")

@@ -4,7 +4,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from benchmarks.figures import Figure, Goal, Repeat, median_control, median_ratio, table, write
+from benchmarks.figures import Figure, Goal, Repeat, median_control, median_ratio, table, write_json
 from benchmarks.log import Arrivals, Entry
 
 FIGURES = [
@@ -16,7 +16,7 @@ FIGURES = [
 
 def test_machines_get_one_flat_object_of_numbers() -> None:
     file = StringIO()
-    write(FIGURES, file)
+    write_json(FIGURES, file)
     assert json.loads(file.getvalue()) == {
         "drain.vs_bare": 0.8123,
         "drain.rss_mb": 250.0,
