@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 REPEATS, WARM_UP = 600, 100
 BULK, BULK_REPEATS = 10_000, 7
-EVENTS = (1, 20)
 
 Say = Callable[[str], None]
 Act = Callable[[], object]
@@ -32,7 +31,18 @@ def measure(say: Say) -> list[Figure]:
     with postgres() as server, outbox_database(server, models=True) as url:
         say(f"write: {server!r}, {REPEATS} transactions of each kind in turns")
         with _django(url):
-            return [*_transactions(say), *_bulks(say)]
+            one, twenty = _extra(1, say), _extra(20, say)
+            return figures(one, twenty, *_bulks(say))
+
+
+def figures(one: float, twenty: float, bulk: float, saves: float) -> list[Figure]:
+    """The ratios, under their names."""
+    return [
+        Figure("write.extra_per_event_1.vs_create", one, Goal("<=", 0.6)),
+        Figure("write.extra_per_event_20.vs_create", twenty, Goal("<=", 0.2)),
+        Figure("write.bulk_create_10k.vs_uncaptured", bulk, Goal("<=", 2)),
+        Figure("write.update_10k.saves_vs_update", saves, Goal(">=", 10)),
+    ]
 
 
 @contextmanager
@@ -48,25 +58,24 @@ def _django(url: str) -> Iterator[None]:
         connection.close()
 
 
-def _transactions(say: Say) -> Iterator[Figure]:
+def _extra(events: int, say: Say) -> float:
+    """What each event adds to its transaction, in units of `create()` in autocommit."""
     from benchmarks.models import Plain, Recorded
 
-    for events in EVENTS:
-        create, plain, recorded = _medians(
-            lambda: Plain.objects.create(**_values(0)),
-            partial(_transaction, Plain, events),
-            partial(_transaction, Recorded, events),
-        )
-        extra = (recorded - plain) / events
-        say(
-            f"{events} in a transaction: create() {_us(create)}, without events {_us(plain)}, with "
-            f"{_us(recorded)}: {_us(extra)} more for each event"
-        )
-        goal = Goal("<=", 0.6 if events == 1 else 0.2)
-        yield Figure(f"write.extra_per_event_{events}.vs_create", extra / create, goal)
+    create, plain, recorded = _medians(
+        lambda: Plain.objects.create(**_values(0)),
+        partial(_transaction, Plain, events),
+        partial(_transaction, Recorded, events),
+    )
+    extra = (recorded - plain) / events
+    say(
+        f"{events} in a transaction: create() {_us(create)}, without events {_us(plain)}, with "
+        f"{_us(recorded)}: {_us(extra)} more for each event"
+    )
+    return extra / create
 
 
-def _bulks(say: Say) -> Iterator[Figure]:
+def _bulks(say: Say) -> tuple[float, float]:
     from benchmarks.models import Plain, Recorded
 
     plain, recorded = _medians(
@@ -75,12 +84,11 @@ def _bulks(say: Say) -> Iterator[Figure]:
         repeats=BULK_REPEATS,
     )
     say(f"bulk_create of {BULK:,}: {_us(plain)} uncaptured, {_us(recorded)} captured")
-    yield Figure("write.bulk_create_10k.vs_uncaptured", recorded / plain, Goal("<=", 2))
     _empty(Recorded)
     Recorded.objects.bulk_create(_rows(Recorded))
     update, saves = _seconds(lambda: Recorded.objects.update(quantity=2)), _seconds(_save_all)
     say(f"QuerySet.update of {BULK:,}: {_us(update)}, saved one by one {_us(saves)}")
-    yield Figure("write.update_10k.saves_vs_update", saves / update, Goal(">=", 10))
+    return recorded / plain, saves / update
 
 
 def _medians(*acts: Act, repeats: int = REPEATS) -> list[float]:
