@@ -25,6 +25,7 @@ from outbox.tables import Table, Write
 ROWS_PER_FETCH = 1_000
 
 _ALL = 2**31 - 1
+_OLD = "outbox_old"
 
 Rows = list[tuple[Any, ...]]
 
@@ -65,7 +66,7 @@ class Statement:
 
     def _execute(self, sql: str, params: Sequence[Any]) -> int:
         with self.compiler.connection.cursor() as cursor:
-            cursor.execute(f"{sql} RETURNING {self._clause()}", params)
+            cursor.execute(f"{sql} {self._returning()}", params)
             with recording(self.table.label) as buffer:
                 while rows := cursor.fetchmany(self.rows_per_fetch):
                     if self._requested:
@@ -74,9 +75,11 @@ class Statement:
             count: int = cursor.rowcount
             return count
 
-    def _clause(self) -> str:
+    def _returning(self) -> str:
         found = [f"{self.name}.{self.quote(field.column)}" for field in self._fields]
-        return ", ".join([*found, *self.more()])
+        # A table may be called "old" as well.
+        old = f"WITH (OLD AS {_OLD}) " if returns_old(self.compiler.connection) else ""
+        return f"RETURNING {old}" + ", ".join([*found, *self.more()])
 
     def columns_of(self, row: str) -> list[str]:
         """What the followers need of a row that the statement knows by another name."""
@@ -148,7 +151,7 @@ class Insert(Statement):
         if not self._upserts:
             return ()
         if returns_old(self.compiler.connection):
-            return self.columns_of("OLD")
+            return self.columns_of(_OLD)
         # A row that was there was locked, and bears the mark.
         return (f"{self.name}.xmax = 0",)
 
@@ -175,11 +178,11 @@ class Update(Statement):
         condition, condition_params = self._condition()
         sql, params = self._without_where()
         old = ", ".join(
-            f"{self.name}.{self.quote(field.column)} AS outbox_old_{index}"
+            f"{self.name}.{self.quote(field.column)} AS {_OLD}_{index}"
             for index, field in enumerate(self.followed)
         )
         before = f"SELECT {old} FROM {self.name}{condition} FOR NO KEY UPDATE"  # noqa: S608
-        sql += f" FROM ({before}) outbox_old WHERE {self._same()}"
+        sql += f" FROM ({before}) {_OLD} WHERE {self._same()}"
         return sql, (*params, *condition_params)
 
     def prepare(self) -> None:
@@ -221,7 +224,7 @@ class Update(Statement):
     def more(self) -> Sequence[str]:
         if self._joins:
             return [_old(index) for index in range(len(self.followed))]
-        return self.columns_of("OLD") if returns_old(self.compiler.connection) else ()
+        return self.columns_of(_OLD) if returns_old(self.compiler.connection) else ()
 
     def write(self, values: Values, more: Sequence[Any]) -> Write:
         return Write("update", self.table.values(more) if more else None, values)
@@ -236,4 +239,4 @@ class Delete(Statement):
 
 def _old(index: int) -> str:
     # No name of theirs is like it: an expression of the user's may name a column without table.
-    return f"outbox_old.outbox_old_{index}"
+    return f"{_OLD}.{_OLD}_{index}"

@@ -163,12 +163,15 @@ class Folder(Node):
 
 @outbox.capture(topic="test.codes", key="code")
 class Code(models.Model):
-    """Its key is computed by the database."""
+    """Its key is computed by the database, and its table has a name that PostgreSQL knows."""
 
     name = models.TextField()
     code: Any = models.GeneratedField(
         expression=Lower("name"), output_field=models.TextField(), db_persist=True, unique=True
     )
+
+    class Meta:
+        db_table = "old"
 
 
 class Place(models.Model):
