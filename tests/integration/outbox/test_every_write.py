@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections.abc import Iterator
 from decimal import Decimal
 from itertools import count
 from typing import Any
@@ -10,6 +11,7 @@ from uuid import UUID
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F
+from django.db.models.signals import post_save
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -114,6 +116,15 @@ class Writes:
             rows, update_conflicts=True, unique_fields=["slug"], update_fields=["title"]
         )
 
+    def bulk_create_or_move(self, n: int) -> None:
+        known = self.some(Article, n)
+        Article.objects.bulk_create(
+            [Article(pk=known.pk, slug=self.text(), title="moved")],
+            update_conflicts=True,
+            unique_fields=["id"],
+            update_fields=["slug", "title"],
+        )
+
     def bulk_update(self, n: int) -> None:
         self.some(Order, n)
         orders = list(Order.objects.all())
@@ -190,6 +201,28 @@ PROGRAMS = st.lists(st.recursive(WRITE, nested, max_leaves=6), min_size=1, max_s
 
 class Stop(Exception):
     pass
+
+
+def meddle(instance: Any, created: bool, **kwargs: object) -> None:
+    """A receiver that writes what it was told of, another time or not at all."""
+    if created and instance.pk % 3 == 0:
+        type(instance).objects.filter(pk=instance.pk).update(**{MEDDLED[type(instance)]: 77})
+    if created and instance.pk % 3 == 1:
+        with contextlib.suppress(Stop), transaction.atomic():
+            type(instance).objects.filter(pk=instance.pk).update(**{MEDDLED[type(instance)]: 78})
+            raise Stop
+
+
+MEDDLED: dict[type, str] = {Order: "quantity", Vehicle: "wheels", Lorry: "load"}
+
+
+@pytest.fixture(autouse=True)
+def _meddling() -> Iterator[None]:
+    for model in MEDDLED:
+        post_save.connect(meddle, sender=model)
+    yield
+    for model in MEDDLED:
+        post_save.disconnect(meddle, sender=model)
 
 
 def run(writes: Writes, steps: list[Step]) -> None:
