@@ -100,6 +100,7 @@ def build_relay(config: Config, health: Health, stop: Stop) -> Relay:
             config.database_url.get_secret_value(),
             name=config.name,
             ending=lambda: stop.hurries,
+            waiting=health.turned,
         ),
         broker=kafka_python.KafkaPythonBroker(config.kafka_bootstrap_servers, config.kafka_config),
         health=health,

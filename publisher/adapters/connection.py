@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 PATIENCE = 30.0
 """Seconds for one statement of the loop. A page takes milliseconds, the bounds of a window 0.1 s
-for a million rows; after 60 s without a turn the process would count as dead."""
+for a million rows."""
 
 HURRY = 1.0
 """Seconds for one statement once the process is about to end."""
@@ -57,6 +57,7 @@ _SESSION = b"""
         ('statement_timeout', %s)
     ) AS wanted (name, setting)
 """
+_STATEMENT_TIMEOUT = "SELECT set_config('statement_timeout', %s, false)"
 _MORE_RIGHTS = {
     "outbox_event": "; `position rebase` needs UPDATE on it too",
     "outbox_position": "; `position remove` needs DELETE on it too",
@@ -86,21 +87,31 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
 
     patience: float | None = PATIENCE
     ending: Callable[[], bool] = staticmethod(lambda: False)
+    waiting: Callable[[], None] = staticmethod(lambda: None)
+
+    def grant(self, patience: float) -> None:
+        """Give each statement from now on so many seconds."""
+        self.execute(_STATEMENT_TIMEOUT, [f"{patience * 1000:.0f}"])
+        self.patience = patience
 
     def wait(self, gen: Generator[Any, Any, T], *args: Any, **kwargs: Any) -> T:
         if self.patience is not None:
-            gen = _within(self.patience + _GRACE, gen, self.ending)
+            gen = _within(self.patience + _GRACE, gen, self.ending, self.waiting)
         return super().wait(gen, *args, **kwargs)
 
 
 def _within(
-    seconds: float, gen: Generator[Any, Any, T], ending: Callable[[], bool]
+    seconds: float,
+    gen: Generator[Any, Any, T],
+    ending: Callable[[], bool],
+    waiting: Callable[[], None],
 ) -> Generator[Any, Any, T]:
     """Give up on a generator of psycopg, which is resumed every 0.1 s, after some seconds."""
     started = time.monotonic()
     try:
         wanted = next(gen)
         while time.monotonic() - started < (HURRY if ending() else seconds):
+            waiting()
             wanted = gen.send((yield wanted))
     except StopIteration as done:
         return done.value  # type: ignore[no-any-return]

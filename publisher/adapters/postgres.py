@@ -43,14 +43,23 @@ _MOST_PATIENCE = 16 * PATIENCE
 
 
 class PostgresStore:
-    """A `Store` on the tables of the Django app `outbox`."""
+    """A `Store` on the tables of the Django app `outbox`.
+
+    `waiting` is called again and again while a statement runs, which `ending` makes shorter.
+    """
 
     def __init__(
-        self, url: str, *, name: str = "default", ending: Callable[[], bool] = lambda: False
+        self,
+        url: str,
+        *,
+        name: str = "default",
+        ending: Callable[[], bool] = lambda: False,
+        waiting: Callable[[], None] = lambda: None,
     ) -> None:
-        self._url, self._name, self._ending = url, name, ending
+        self._url, self._name, self._ending, self._waiting = url, name, ending, waiting
         self._connection: Connection | None = None
         self._patience = PATIENCE
+        self._slow: object = None
         self._epoch = -1
         self._was_open = False
 
@@ -61,7 +70,7 @@ class PostgresStore:
     def open(self) -> Tenure:
         self._connect()
         try:
-            with self._answering():
+            with self._answering("open"):
                 return self._take_over()
         except BaseException:
             self.close()
@@ -71,6 +80,7 @@ class PostgresStore:
         try:
             self._connection = connect(self._url, name=self._name, patience=self._patience)
             self._connection.ending = self._ending
+            self._connection.waiting = self._waiting
         except CredentialsRejected as exc:
             if self._was_open:
                 # Worked before: a rotated password is an outage, which somebody will mend.
@@ -148,11 +158,11 @@ class PostgresStore:
         return _chunk(rows, limits)
 
     def backlog(self, position: Position) -> Backlog:
-        with self._answering():
+        with self._answering("backlog"):
             return read_backlog(self._live, position)
 
     def save(self, position: Position) -> None:
-        with self._answering():
+        with self._answering("save"):
             cursor = self._live.execute(
                 _SAVE_POSITION,
                 {
@@ -189,7 +199,7 @@ class PostgresStore:
         return self._connection
 
     def _rows(self, query: Any, **params: object) -> Sequence[tuple[Any, ...]]:
-        with self._answering(), self._live.cursor(binary=True) as cursor:
+        with self._answering(query), self._live.cursor(binary=True) as cursor:
             return cursor.execute(query, params, prepare=True).fetchall()
 
     def _one(self, query: Any, **params: object) -> tuple[Any, ...]:
@@ -197,14 +207,17 @@ class PostgresStore:
         return row
 
     @contextmanager
-    def _answering(self) -> Iterator[None]:
+    def _answering(self, kind: object) -> Iterator[None]:
         try:
             with answering(self._live):
                 yield
+                if kind == self._slow:
+                    self._slow, self._patience = None, PATIENCE
+                    self._live.grant(PATIENCE)
         except StoreUnavailable as exc:
-            if isinstance(exc, TimedOut):
+            if isinstance(exc, TimedOut) and self.is_open:  # in the innermost block
                 # A window may be so large that its bounds take longer: do not ask in vain for ever.
-                self._patience = min(2 * self._patience, _MOST_PATIENCE)
+                self._slow, self._patience = kind, min(2 * self._patience, _MOST_PATIENCE)
             self.close()
             raise
 

@@ -1,19 +1,25 @@
 """A connection to a server that is gone, stands still or is overloaded."""
 
+import threading
 import time
 from contextlib import closing
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 
 from local.postgres import Postgres
 from publisher.adapters import connection as adapter
 from publisher.adapters.connection import Connection, TimedOut, connect
 from publisher.adapters.postgres import PostgresStore
+from publisher.cli import build_relay
+from publisher.config import Config
 from publisher.errors import StoreUnavailable
+from publisher.health import Health
 from publisher.ports import Limits
 from publisher.position import NOTHING
+from publisher.stop import Stop
 from tests.conftest import migrate
 from tests.waiting import eventually
 from tests.writers import execute
@@ -96,3 +102,42 @@ def test_a_statement_that_takes_too_long_ends_in_the_server_and_gets_more_time_l
             assert not store.is_open
             eventually(lambda: opens(store), timeout=impatient)
             assert setting(store._live, "statement_timeout") == "1s"
+            blocker.rollback()
+            store.small_window(NOTHING, Limits())
+            assert setting(store._live, "statement_timeout") == "500ms"
+            assert store._live.patience == store._patience == impatient
+
+
+def test_a_takeover_that_takes_too_long_doubles_the_time_once(
+    migrated_database_url: str, impatient: float
+) -> None:
+    with (
+        closing(PostgresStore(migrated_database_url)) as store,
+        psycopg.connect(migrated_database_url) as blocker,
+    ):
+        blocker.execute("LOCK TABLE outbox_position")
+        with pytest.raises(TimedOut):
+            store.open()
+        assert store._patience == 2 * impatient
+
+
+@pytest.mark.usefixtures("impatient")
+def test_the_loop_is_alive_while_a_table_is_locked(
+    migrated_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("publisher.health.STALL", 1.0)
+    health, stop = Health(), Stop()
+    config = Config(
+        database_url=SecretStr(migrated_database_url), kafka_bootstrap_servers="127.0.0.1:1"
+    )
+    relay = threading.Thread(target=build_relay(config, health, stop).run, args=(stop,))
+    with psycopg.connect(migrated_database_url) as blocker:
+        blocker.execute("LOCK TABLE outbox_event")
+        relay.start()
+        try:
+            eventually(lambda: health.waits >= 2)
+            assert not any(time.sleep(0.1) or not health.alive for _ in range(15))
+        finally:
+            stop.set()
+            blocker.rollback()
+            relay.join(10)
