@@ -77,6 +77,7 @@ class Relay:
         self._rest = Backoff(first=self._pace.busy, last=self._pace.idle, factor=1.5)
         self._source = ""
         self._refused: int | None = None
+        self._failed: int | None = None
         self._proven = True
         self._resume(Position())
         self._saved = self._position
@@ -221,11 +222,16 @@ class Relay:
             self._rest.reset()
 
     def _give_back(self, flight: _Flight, error: Unavailable) -> NoReturn:
-        """Start again behind what is acknowledged, and row by row where Kafka refuses one."""
+        """Start again behind what is acknowledged, and row by row where Kafka refuses one.
+
+        What fails twice at the same row counts as refused, whatever the error.
+        """
+        row = flight.page.rows[flight.acknowledged].id
         if isinstance(error, RecordRejected):
             self._refused = error.upto
-        elif isinstance(error, TopicUnavailable):
-            self._refused = flight.page.rows[flight.acknowledged].id
+        elif isinstance(error, TopicUnavailable) or row == self._failed:
+            self._refused = row
+        self._failed = row
         self._proven = False
         self._broker.close()
         raise error

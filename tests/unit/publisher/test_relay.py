@@ -1,13 +1,15 @@
 """The loop, against a store and a broker in memory, with time passed in."""
 
 import threading
+from collections.abc import Callable
 
 import pytest
 
+from publisher.adapters import memory
 from publisher.adapters.memory import MemoryBroker, MemoryDatabase, MemoryStore
-from publisher.errors import Fenced, RecordRejected
+from publisher.errors import BrokerUnavailable, Fenced, RecordRejected, Unavailable
 from publisher.health import Health
-from publisher.ports import Limits
+from publisher.ports import Limits, Record
 from publisher.relay import Pace, Relay
 from publisher.stop import Stop
 
@@ -329,15 +331,26 @@ def test_a_row_that_is_removed_while_it_waits_for_its_topic_is_not_published(ben
     assert bench.health.reason is None
 
 
-def test_a_refused_record_is_named_and_what_is_behind_it_repeats_once(bench: Bench) -> None:
+def outage(record: Record, what: str) -> BrokerUnavailable:
+    return BrokerUnavailable(f"row {record.id} {what}")
+
+
+@pytest.mark.parametrize(("error", "repeats"), [(memory._refusal, []), (outage, [3, 4])])
+def test_a_refused_record_is_named_and_what_is_behind_it_repeats_once(
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Callable[[Record, str], Unavailable],
+    repeats: list[int],
+) -> None:
+    monkeypatch.setattr(memory, "_refusal", error)
     bench.write(*[b"a", b"b", b"c"] * 4)
     bench.broker.rejected = {2}
     bench.steps(200, seconds=1.0)
     assert bench.health.reason == "row 2 is rejected"
-    assert bench.arrived == [1, 3]
+    assert bench.arrived == [1, 3, *repeats]
     bench.broker.rejected = set()
     bench.steps(50)
-    assert bench.arrived == [1, 3, *range(2, 13)]
+    assert bench.arrived == [1, 3, *repeats, *range(2, 13)]
     assert bench.health.reason is None
 
 
