@@ -31,7 +31,9 @@ def main(words: Sequence[str] | None = None) -> int:
             figures = _measure(arguments, partial(console.print, soft_wrap=True))
             console.print(table(figures))
             if file:
-                write_json(figures, file)
+                # A device or a pipe cannot be truncated, but opened anew.
+                with Path(file.name).open("w") as emptied:
+                    write_json(figures, emptied)
     except (NotMeasured, NothingAvailable) as why:
         print(why, file=sys.stderr)
         return 2
@@ -49,11 +51,11 @@ def _measure(arguments: argparse.Namespace, say: Callable[[str], None]) -> list[
 
 
 def _results(path: str | None) -> AbstractContextManager[TextIO | None]:
-    """The file for the figures, opened before minutes are spent on them."""
+    """The file for the figures, opened before minutes are spent on them; older ones stay so far."""
     if not path:
         return nullcontext()
     try:
-        return Path(path).open("w")
+        return Path(path).open("a")
     except OSError as why:
         raise NotMeasured(f"BENCH_JSON={path} cannot be written: {why.strerror}") from why
 

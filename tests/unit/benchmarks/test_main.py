@@ -47,6 +47,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 def test_the_figures_that_others_read_keep_their_names(results: Path) -> None:
+    results.write_text("older figures")
     assert main([]) == 0
     figures = json.loads(results.read_text())
     assert set(figures) >= REQUIRED
@@ -73,12 +74,21 @@ def test_a_path_that_cannot_be_written_is_told_before_anything_is_measured(
     assert "bench.json cannot be written: No such file or directory" in capsys.readouterr().err
 
 
+def test_a_device_takes_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENCH_JSON", "/dev/null")
+    assert main([]) == 0
+
+
 def test_what_cannot_be_measured_is_neither_met_nor_missed(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert main([]) == 0
+    before = results.read_text()
+
     def refuse(say: object) -> list[Figure]:
         raise NotMeasured("no such table")
 
     monkeypatch.setattr(window, "measure", refuse)
     assert main(["--only=window"]) == 2
     assert capsys.readouterr().err == "no such table\n"
+    assert results.read_text() == before
