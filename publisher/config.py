@@ -34,7 +34,8 @@ def _postgres_url(url: SecretStr) -> SecretStr:
     # Behind an "@" or "/" of the password, libpq takes the rest of it for something to show.
     if not all(map(_is_host, str(parts.get("host", "")).split(","))):
         raise ValueError(f"its host is neither a name nor an address; {_ENCODE}")
-    if not all(map(_is_port, str(parts.get("port", "")).split(","))):
+    ports = str(parts.get("port", "")).split(",")
+    if not all(not port or _is_port(port) for port in ports):  # libpq has a default for each host
         raise ValueError(f"its port is not a number from 1 to 65535; {_ENCODE}")
     if set(str(parts.get("dbname", ""))) & set("@/:"):
         raise ValueError(f"its database holds @, / or :; {_ENCODE}")
@@ -57,14 +58,14 @@ def _odd_colon(host: str) -> bool:
     return False
 
 
-def _is_port(port: str) -> bool:
-    return not port or (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535)
+def _is_port(port: str, lowest: int = 1) -> bool:
+    return re.fullmatch("[0-9]{1,5}", port) is not None and lowest <= int(port) <= 65535
 
 
 def _servers(servers: str) -> str:
     for server in servers.split(","):
         host, _, port = server.strip().rpartition(":")
-        if not host or not port.isdigit() or "://" in server:
+        if not host or not _is_port(port) or "://" in server:
             raise ValueError(
                 f"{server!r} is not host:port; write host:9092, or several with commas"
             )
@@ -73,7 +74,7 @@ def _servers(servers: str) -> str:
 
 def _listener(address: str) -> str:
     host, _, port = address.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:
+    if not host or not _is_port(port, lowest=0):  # 0 is any that is free
         raise ValueError("is not host:port; write 127.0.0.1:9464")
     return address
 

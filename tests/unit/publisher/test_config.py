@@ -55,10 +55,18 @@ def test_client_settings_are_given_one_by_one(monkeypatch: pytest.MonkeyPatch, t
         read()
 
 
-@pytest.mark.parametrize("address", ["nonsense", "19464", ":19464", "127.0.0.1:99999"])
+@pytest.mark.parametrize(
+    "address", ["nonsense", "19464", ":19464", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:²"]
+)
 def test_a_listener_without_host_or_port_is_refused(address: str) -> None:
     with pytest.raises(ConfigurationInvalid, match=r"write 127\.0\.0\.1:9464"):
         read(http=address)
+
+
+@pytest.mark.parametrize("port", ["", "0", "65536", "²", "٣", "-1"])
+def test_a_server_of_kafka_without_a_port_is_refused(port: str) -> None:
+    with pytest.raises(ConfigurationInvalid, match="is not host:port; write host:9092"):
+        read(kafka_bootstrap_servers=f"kafka:9092,kafka2:{port}")
 
 
 def test_a_flag_mends_what_is_wrong_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,6 +129,7 @@ def test_the_variables_of_a_service_in_kubernetes_are_no_settings(
         "postgresql://app:hunter2@db:port/shop",
         "postgresql://app:hunter2@db:99999/shop",
         "postgresql://app:hunter2@db:0/shop",
+        "postgresql://app:hunter2@db:²/shop",
         "postgresql://app:hunter2@db:5432,db2:port/shop",
         "host=db:5432 password=hunter2",
     ],
@@ -137,6 +146,7 @@ def test_a_url_that_shows_a_part_of_the_password_or_leads_nowhere_is_refused(url
         "postgresql://app:hun%40ter2@db/shop",
         "postgresql://app:hunter2@[::1]:5432/shop",
         "postgresql://app:hunter2@db,db2:5432,5433/shop?sslmode=verify-full",
+        "postgresql://app:hunter2@db,db2:5433/shop",
         "postgresql:///shop?host=/var/run/postgresql",
         "host=db dbname=shop",
     ],
