@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg import errors as pg
+from psycopg.conninfo import conninfo_to_dict
 
 from publisher.errors import (
     ConfigurationInvalid,
@@ -32,7 +33,6 @@ _GRACE = 5.0
 """A server that lives ends the statement itself, within these seconds, and frees its locks."""
 
 _CONNECT: dict[str, Any] = {
-    "connect_timeout": 3,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
@@ -126,7 +126,11 @@ def connect(url: str, *, name: str, patience: float | None = None) -> Connection
     """
     try:
         connection = Connection.connect(
-            url, autocommit=True, application_name=f"outbox-publisher:{name}", **_CONNECT
+            url,
+            autocommit=True,
+            application_name=f"outbox-publisher:{name}",
+            connect_timeout=_connect_timeout(url),
+            **_CONNECT,
         )
     except psycopg.OperationalError as exc:
         raise _connect_error(exc) from exc
@@ -138,6 +142,16 @@ def connect(url: str, *, name: str, patience: float | None = None) -> Connection
         raise
     connection.patience = patience
     return connection
+
+
+def _connect_timeout(url: str) -> int:
+    """Seconds for each host, so that two that are silent do not outlast a polite stop.
+
+    psycopg waits 2 s for each at least.
+    """
+    parts = conninfo_to_dict(url)
+    hosts = str(parts.get("hostaddr") or parts.get("host") or "").split(",")
+    return max(2, 3 // len(hosts))
 
 
 def _connect_error(exc: psycopg.Error) -> PublisherError:

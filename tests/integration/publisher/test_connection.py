@@ -1,5 +1,6 @@
 """A connection to a server that is gone, stands still or is overloaded."""
 
+import socket
 import threading
 import time
 from contextlib import closing
@@ -19,7 +20,7 @@ from publisher.errors import StoreUnavailable
 from publisher.health import Health
 from publisher.ports import Limits
 from publisher.position import NOTHING
-from publisher.stop import Stop
+from publisher.stop import GRACE, Stop
 from tests.conftest import migrate
 from tests.waiting import eventually
 from tests.writers import execute
@@ -80,6 +81,19 @@ def test_a_server_that_stands_still_is_given_up_and_found_again(
         assert time.monotonic() - started < 10
         eventually(lambda: opens(store))
         assert store.small_window(NOTHING, Limits()).rows == ()
+
+
+def test_two_hosts_that_are_silent_do_not_outlast_a_polite_stop() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as one,
+        socket.create_server(("127.0.0.1", 0)) as other,
+    ):
+        ports = f"{one.getsockname()[1]},{other.getsockname()[1]}"
+        url = f"host=127.0.0.1,127.0.0.1 port={ports} user=app dbname=shop"
+        started = time.monotonic()
+        with pytest.raises(StoreUnavailable, match="cannot be reached"):
+            connect(url, name="test")
+        assert time.monotonic() - started < GRACE
 
 
 def opens(store: PostgresStore) -> bool:
