@@ -145,9 +145,9 @@ def connect(url: str, *, name: str, patience: float | None = None) -> Connection
 
 
 def _connect_timeout(url: str) -> int:
-    """Seconds for each host, so that two that are silent do not outlast a polite stop.
+    """Seconds for each host: two that are silent take 4 s, less than a polite stop; three take 6.
 
-    psycopg waits 2 s for each at least.
+    psycopg waits 2 s for each address at least.
     """
     parts = conninfo_to_dict(url)
     hosts = str(parts.get("hostaddr") or parts.get("host") or "").split(",")

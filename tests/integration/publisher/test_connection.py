@@ -83,7 +83,7 @@ def test_a_server_that_stands_still_is_given_up_and_found_again(
         assert store.small_window(NOTHING, Limits()).rows == ()
 
 
-def test_two_hosts_that_are_silent_do_not_outlast_a_polite_stop() -> None:
+def test_two_hosts_that_are_silent_are_given_up_sooner_than_a_polite_stop() -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as one,
         socket.create_server(("127.0.0.1", 0)) as other,
