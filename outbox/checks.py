@@ -102,9 +102,10 @@ def check_compilers(
 ) -> list[CheckMessage]:
     return [
         checks.Warning(
-            f"{name} stands before Django's compiler of statements that write.",
-            hint="Captured models are recorded only if it calls that of Django. Try it, and "
-            "silence this check.",
+            f"Something else has changed {name}, Django's compiler of statements that write.",
+            hint="Captured models are recorded only if it calls that of Django, and it is passed "
+            "over for them if it came first: list 'outbox' before it in INSTALLED_APPS. Try it, "
+            "and silence this check.",
             id="outbox.W004",
         )
         for name in foreign_compilers(connections[database.alias()])

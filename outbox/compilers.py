@@ -14,7 +14,7 @@ from django.db.models.sql.compiler import SQLDeleteCompiler, SQLInsertCompiler, 
 
 from outbox import inheritance, saving
 from outbox.columns import AnyField
-from outbox.patching import Method, is_patched, patch
+from outbox.patching import Method, is_patched, patch, replaces_others
 from outbox.statements import Delete, Insert, Rows, Update
 from outbox.tables import Table, table_of
 
@@ -26,13 +26,13 @@ def install() -> None:
 
 
 def foreign_compilers(connection: Any) -> list[str]:
-    """Those of a connection whose statements may pass us by: others have put theirs in front."""
+    """Those of a connection that others have changed, before us or after."""
     compilers = (connection.ops.compiler(cls.__name__) for cls, _, _ in _METHODS)
     return sorted(
         {
             f"{compiler.__module__}.{compiler.__qualname__}"
             for compiler in compilers
-            if not is_patched(compiler.execute_sql)
+            if not is_patched(compiler.execute_sql) or replaces_others(compiler.execute_sql)
         }
     )
 
@@ -63,10 +63,10 @@ def _update(execute: Method) -> Method:
     @wraps(execute)
     def execute_sql(self: Any, result_type: str) -> int | None:
         table = _table_of(self)
-        if table is None:
-            count: int | None = execute(self, result_type)
-            return count
         with inheritance.statement(self.connection.alias, self.query.model):
+            if table is None:
+                count: int | None = execute(self, result_type)
+                return count
             count = Update(self, table).run()
             for query in self.query.get_related_updates():
                 related = query.get_compiler(self.using).execute_sql(result_type)
@@ -91,6 +91,11 @@ def _update_returning(execute: Method) -> Method:
 
 
 def _delete(execute: Method) -> Method:
+    if "execute_sql" not in vars(SQLDeleteCompiler):
+
+        def execute(self: Any, *args: Any, **options: Any) -> Any:
+            return super(SQLDeleteCompiler, self).execute_sql(*args, **options)
+
     @wraps(execute)
     def execute_sql(self: Any, *args: Any, **options: Any) -> Any:
         table = _table_of(self)

@@ -18,7 +18,7 @@ from outbox.autocommit import guard
 from outbox.buffer import Buffer
 from outbox.columns import AnyField
 from outbox.payload import Column, Values, canonical
-from outbox.reading import read
+from outbox.reading import links, read
 from outbox.record import recording
 from outbox.tables import Op, Write
 
@@ -166,13 +166,14 @@ def _whole(captured: Captured, values: Values, parts: dict[Part, dict[Any, Write
     old: Values = {}
     for write in writes:
         old |= write.before or {}
-    return Write(op, _before(captured, values, old) if old else None, values)
+    before = _before(captured, values, old) if old and op == "update" else None
+    return Write(op, before, values)
 
 
 def _before(captured: Captured, values: Values, old: Values) -> Values:
-    links = [link for link in captured.model._meta.parents.values() if link is not None]
     before = values | old
-    if any(before[link.attname] != values[link.attname] for link in links):
+    joins = links(captured.model).values()
+    if any(before[link.attname] != values[link.attname] for link in joins):
         (before,) = with_parents(captured, [before])
     return before
 
@@ -209,8 +210,8 @@ def _remember(part: Part, rows: list[Values]) -> None:
 def _remembered(captured: Captured, row: Values) -> Values:
     """With what those of its parents held that are gone already."""
     gone = connections[database.alias()].__dict__.get(_GONE) or {}
-    for parent, link in captured.model._meta.parents.items():
-        if link is not None and link.attname in row:
+    for parent, link in links(captured.model).items():
+        if link.attname in row:
             row = gone.get((captured, parent, row[link.attname]), {}) | row
     return row
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from outbox.columns import AnyField, Canonical, kind_of
 from outbox.errors import InvalidCapture, InvalidPayload
 from outbox.options import Options, Protection
-from outbox.reading import Row, read
+from outbox.reading import Row, links, read
 from outbox.sensitive import hashed
 from outbox.state import state_of
 from schemas import SchemaError
@@ -144,10 +144,22 @@ def _chosen(model: type[Model], options: Options) -> tuple[type[BaseModel], dict
     """The contract of the state, and the field behind each name in it."""
     if options.contract is not None:
         names = options.contract.model_fields
+        _refuse_dropped(model, options, names)
         return options.contract, {name: _field(model, name) for name in names}
     fields = _fields(model, options)
     state = state_of(model, fields, _protected(model, options, "hash"))
     return state, dict(zip(state.model_fields, fields, strict=True))
+
+
+def _refuse_dropped(model: type[Model], options: Options, names: Iterable[str]) -> None:
+    dropped = _protected(model, options, "drop")
+    for name in names:
+        if _field(model, name) in dropped:
+            raise InvalidCapture(
+                f"{model._meta.label}.{name} is to be dropped, but the contract "
+                f"{options.contract.__qualname__ if options.contract else ''} has it; leave it "
+                'out of the contract, or hash it: sensitive={...: "hash"}'
+            )
 
 
 def _protected(model: type[Model], options: Options, protection: Protection) -> set[AnyField]:
@@ -156,10 +168,8 @@ def _protected(model: type[Model], options: Options, protection: Protection) -> 
 
 def _links(model: type[Model]) -> Iterator[AnyField]:
     """What joins the tables of a child by multi-table inheritance."""
-    for parent, link in model._meta.parents.items():
-        yield parent._meta.pk
-        if link is not None:
-            yield link
+    for parent, link in links(model).items():
+        yield from (parent._meta.pk, link)
 
 
 def _column(field: AnyField) -> Column:

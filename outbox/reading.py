@@ -46,13 +46,23 @@ def read(
             yield from cursor.fetchall()
 
 
+def links(model: type[Model]) -> dict[type[Model], AnyField]:
+    """What joins the tables of a child by multi-table inheritance: by parent, nearest first."""
+    found: dict[type[Model], AnyField] = {}
+    for parent, link in model._meta.parents.items():
+        if link is not None and link.model is model:
+            found[parent] = link
+            for each, at in links(parent).items():
+                found.setdefault(each, at)
+    return found
+
+
 def _tables(model: type[Model], name: Any) -> str:
     """The table of a model, joined with those of its parents."""
     joined = name(model._meta.db_table)
-    for parent, link in model._meta.parents.items():
-        if link is not None:
-            table, pk = name(parent._meta.db_table), parent._meta.pk
-            joined += f" JOIN {table} ON {_column(link, name)} = {_column(pk, name)}"
+    for parent, link in links(model).items():
+        on = f"{_column(link, name)} = {_column(parent._meta.pk, name)}"
+        joined += f" JOIN {name(parent._meta.db_table)} ON {on}"
     return str(joined)
 
 

@@ -15,6 +15,7 @@ from django.db.models.sql.where import WhereNode
 
 from outbox import inheritance
 from outbox.autocommit import guard
+from outbox.buffer import buffer_of
 from outbox.columns import AnyField
 from outbox.database import require_outbox
 from outbox.errors import KeyUnknown
@@ -39,6 +40,8 @@ class Statement:
     """A statement on a followed table: it brings back what the followers and Django ask for."""
 
     def __init__(self, compiler: Any, table: Table, requested: Collection[AnyField] = ()) -> None:
+        require_outbox(compiler.connection.alias, table.label)
+        buffer_of(compiler.connection)  # or it is no PostgreSQL
         self.returned: Rows = []
         self.compiler = compiler
         self.table = table
@@ -50,7 +53,6 @@ class Statement:
     def run(self) -> int | None:
         """How many rows it wrote; None where Django has nothing to send."""
         connection, label = self.compiler.connection, self.table.label
-        require_outbox(connection.alias, label)
         try:
             sql, params = self.sql()
         except EmptyResultSet:
@@ -130,6 +132,7 @@ class Insert(Statement):
     def __init__(self, compiler: Any, table: Table, requested: Collection[AnyField] = ()) -> None:
         super().__init__(compiler, table, requested)
         self._upserts = compiler.query.on_conflict is OnConflict.UPDATE
+        self._returns_old = returns_old(compiler.connection)
         if self._upserts:
             self._require_keys()
 
@@ -140,7 +143,7 @@ class Insert(Statement):
     def _require_keys(self) -> None:
         if self.table.moves(self.compiler.query.update_fields):
             self.rows_per_fetch = _ALL
-            if not returns_old(self.compiler.connection):
+            if not self._returns_old:
                 raise KeyUnknown(
                     f"{self.table.label}: before PostgreSQL 18 nothing tells which key a row had "
                     "that bulk_create(update_conflicts=True) gives another; leave the key out of "
@@ -150,15 +153,13 @@ class Insert(Statement):
     def more(self) -> Sequence[str]:
         if not self._upserts:
             return ()
-        if returns_old(self.compiler.connection):
-            return self.columns_of(_OLD)
-        # A row that was there was locked, and bears the mark.
-        return (f"{self.name}.xmax = 0",)
+        # Before version 18: a row that was there was locked, and bears the mark.
+        return self.columns_of(_OLD) if self._returns_old else (f"{self.name}.xmax <> 0",)
 
     def write(self, values: Values, more: Sequence[Any]) -> Write:
-        if not self._upserts or more[0] is True or more[0] is None:
+        if not self._upserts or more[0] is None or (not self._returns_old and not more[0]):
             return Write("create", None, values)
-        return Write("update", None if more[0] is False else self.table.values(more), values)
+        return Write("update", self.table.values(more) if self._returns_old else None, values)
 
 
 class Update(Statement):
@@ -186,10 +187,9 @@ class Update(Statement):
         return sql, (*params, *condition_params)
 
     def prepare(self) -> None:
-        pk = self.compiler.query.get_meta().pk_fields
-        if not self._joins or not any(field in pk for field in self._assigned):
+        if not self._joins:
             return
-        # The join finds a row by its primary key: it must be the newest before the update looks.
+        # The join finds a row by its primary key, which another transaction may be changing.
         condition, params = self._condition()
         with self.compiler.connection.cursor() as cursor:
             cursor.execute(f"SELECT FROM {self.name}{condition} FOR UPDATE", params)

@@ -142,11 +142,24 @@ class Boat(models.Model):
 class Motorboat(Engine, Boat):
     """A child of two parents, whose state holds no link to them."""
 
-    name = models.TextField(default="")
+    name = models.TextField(unique=True)
 
 
 class Yacht(Motorboat):
     """A grandchild that is not captured."""
+
+
+@outbox.capture(topic="test.tugs", fields=["name", "bollards"], key="name")
+class Tug(Motorboat):
+    """A captured grandchild, which goes by a column of its parent."""
+
+    bollards = models.IntegerField(default=0)
+
+
+@outbox.capture(topic="test.switches")
+class Switch(models.Model):
+    on = models.BooleanField(primary_key=True)
+    text = models.TextField(default="")
 
 
 class Node(models.Model):

@@ -8,6 +8,7 @@ import pytest
 from django.db import connection, transaction
 from django.db.models import F
 from django.test.utils import override_settings
+from pydantic import BaseModel
 
 import outbox
 from outbox import statements
@@ -16,6 +17,11 @@ from outbox.errors import InvalidCapture
 from outbox.sensitive import hashed
 from tests.app.models import Article, Ledger, Lorry, Member, Note, Order, Vehicle
 from tests.stored import operations, stored
+
+
+class NoteState(BaseModel):
+    text: str
+
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -176,6 +182,10 @@ class TestSensitive:
         [
             ({"sensitive": {"text": "hide"}}, "sensitive.'text'.='hide' is no protection"),
             ({"sensitive": {"id": "hash"}}, "Note.id is the key, which travels in the clear"),
+            (
+                {"sensitive": {"text": "drop"}, "contract": NoteState},
+                "text is to be dropped, but the contract NoteState has it",
+            ),
             ({"sensitive": {"none": "hash"}}, "has no column for 'none'"),
         ],
     )

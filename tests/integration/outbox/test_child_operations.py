@@ -9,7 +9,7 @@ import pytest
 from django.db import transaction
 from django.db.models.signals import post_save, pre_save
 
-from tests.app.models import Boat, Engine, Folder, Lorry, Motorboat, Node, Vehicle, Yacht
+from tests.app.models import Boat, Engine, Folder, Lorry, Motorboat, Node, Tug, Vehicle, Yacht
 from tests.stored import operations, stored
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -141,3 +141,28 @@ def test_more_children_than_a_query_reads_are_all_recorded(
         Lorry.objects.create(load=load)
     Lorry.objects.update(load=9)
     assert operations("test.lorries") == ["create"] * 5 + ["update"] * 5
+
+
+def test_a_grandchild_is_captured_with_all_its_tables() -> None:
+    tug = Tug.objects.create(name="a", bollards=1, power=9)
+    Engine.objects.update(power=10)
+    Tug.objects.update(bollards=2, name="b")
+    tug.delete()
+    assert operations("test.tugs") == [
+        *["create", "update", "delete", "tombstone", "create", "delete", "tombstone"]
+    ]
+    assert states("test.tugs")[-1] == {"name": "b", "bollards": 2}
+    assert states("test.motorboats")[-1] == {"power": 10, "hull": "", "name": "b"}
+
+
+def test_an_update_of_a_grandchild_is_one_change_of_its_captured_parent() -> None:
+    Yacht.objects.create(name="a", power=1)
+    Yacht.objects.update(name="b", power=2)
+    assert operations("test.motorboats") == ["create", "update"]
+
+
+def test_a_child_that_joins_a_parent_takes_no_key_from_anybody() -> None:
+    boat = Motorboat.objects.create(name="a")
+    columns = {field.attname: getattr(boat, field.attname) for field in boat._meta.concrete_fields}
+    Tug(motorboat_ptr_id=boat.pk, **{**columns, "name": "b"}).save()
+    assert operations("test.tugs") == ["create"]

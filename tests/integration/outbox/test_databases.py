@@ -156,6 +156,17 @@ def test_recording_on_sqlite_is_refused(tmp_path: Path) -> None:
     assert "UnsupportedDatabase: the outbox needs PostgreSQL" in done.stderr
 
 
+@pytest.mark.parametrize("write", ["save()", "save_base()", "delete()"])
+def test_a_captured_write_on_sqlite_is_refused(tmp_path: Path, write: str) -> None:
+    code = (
+        "import django; django.setup()\n"
+        "from tests.app.models import Order\n"
+        f"Order(pk=1, number='1').{write}"
+    )
+    done = run_sqlite(tmp_path, "-c", code)
+    assert "UnsupportedDatabase: the outbox needs PostgreSQL" in done.stderr
+
+
 @pytest.mark.parametrize("vendor", ["mysql", "oracle", "sqlite"])
 def test_any_other_vendor_is_refused_by_name(vendor: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(connections["default"]), "vendor", vendor)

@@ -9,8 +9,8 @@ from django.db.models.expressions import RawSQL
 
 from outbox import statements
 from outbox.errors import KeyUnknown
-from tests.app.models import Article, Code, Customer, Seat
-from tests.stored import stored
+from tests.app.models import Article, Code, Customer, Seat, Switch
+from tests.stored import operations, stored
 from tests.waiting import meanwhile
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -118,3 +118,21 @@ def test_rows_that_change_keys_among_themselves_all_stay() -> None:
                 f"ALTER TABLE testapp_article DROP CONSTRAINT {name}, "
                 f"ADD CONSTRAINT {name} UNIQUE (slug)"
             )
+
+
+def test_an_update_finds_a_row_whose_primary_key_another_transaction_changes() -> None:
+    article = Article.objects.create(slug="one", title="One")
+    with meanwhile(lambda: Article.objects.filter(title="One").update(slug="two")):
+        Article.objects.update(id=article.pk + 1_000)
+    assert Article.objects.get().slug == "two"
+
+
+def test_an_upsert_is_told_from_a_create_whatever_the_primary_key() -> None:
+    for text in ("a", "b"):
+        Switch.objects.bulk_create(
+            [Switch(on=True, text=text), Switch(on=False, text=text)],
+            update_conflicts=True,
+            unique_fields=["on"],
+            update_fields=["text"],
+        )
+    assert operations("test.switches") == ["create", "create", "update", "update"]

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.db.models.sql.compiler import SQLInsertCompiler
+from django.db.models.sql import DeleteQuery
+from django.db.models.sql.compiler import SQLCompiler, SQLInsertCompiler
 
 from outbox import checks, compilers
 from outbox.patching import is_patched, patch
+from tests.app.models import Note
 
 
 class Compiler:
@@ -77,4 +79,31 @@ def test_a_compiler_that_stands_before_ours_is_named_by_a_check(
     )
     (found,) = checks.check_compilers()
     assert found.id == "outbox.W004"
-    assert "Insert stands before" in found.msg
+    assert "Insert, Django's compiler" in found.msg
+
+
+def test_a_compiler_that_somebody_patched_before_us_is_named_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Insert(SQLInsertCompiler):
+        execute_sql = other(vars(SQLInsertCompiler)["execute_sql"].__wrapped__)
+
+    patch(Insert, "execute_sql", ours)
+    assert is_patched(Insert.execute_sql)
+    given = connection.ops.compiler
+    monkeypatch.setattr(
+        connection.ops,
+        "compiler",
+        lambda name: Insert if name == "SQLInsertCompiler" else given(name),
+    )
+    assert [found.id for found in checks.check_compilers()] == ["outbox.W004"]
+
+
+def test_a_patch_of_the_compiler_behind_sees_deletes_of_models_that_are_not_captured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr(SQLCompiler, "execute_sql", lambda self, *args: seen.append("delete"))
+    compiler: Any = Note.objects.all().query.chain(klass=DeleteQuery).get_compiler("default")
+    compiler.execute_sql("row count")
+    assert seen == ["delete"]
