@@ -43,7 +43,7 @@ def guard(using: str, what: str) -> AbstractContextManager[object]:
     if conf.current().autocommit == "require":
         raise AutocommitRefused(
             f"{what} is recorded and would be written outside a transaction of database "
-            f'{using!r}; open one with atomic(), or set OUTBOX_AUTOCOMMIT="wrap"'
+            f"{using!r}; open one with atomic(using={using!r}), or set OUTBOX_AUTOCOMMIT='wrap'"
         )
     return transaction.atomic(using=using)
 

@@ -38,7 +38,12 @@ def capture(
 
     `topic` is compacted and belongs to this model alone. `type` is "app_label.model" by default.
     `key` names the unique field whose value is the key of the events. The state holds all columns,
-    or `fields`, or all but `exclude`, or the fields of `contract`, a pydantic model.
+    or `fields`, or all but `exclude`, or the fields of `contract`, a pydantic model; `sensitive`
+    says which of them travel as a hash, {"email": "hash"}, or not at all, {"password": "drop"}.
+
+    With `before`, an update carries the state before it; with `skip_unchanged`, one that changed
+    nothing of the state is no event; with `refresh`, rows are read again after the statement, for
+    what triggers set later.
 
     Also for a model of another application: `capture(topic="shop.users")(User)`.
     Raises InvalidCapture for a model that cannot be captured, and at start for its columns;

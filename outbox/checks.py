@@ -191,12 +191,13 @@ def _check_key(captured: Captured) -> Iterable[CheckMessage]:
     key, field = captured.payload.key, captured.payload.key[0].field
     if key == captured.payload.pk:
         return
-    if not field.unique:
+    alone = {each.fields for each in captured.model._meta.total_unique_constraints}
+    if not field.unique and (field.name,) not in alone:
         yield _key_error(
             captured,
             "is not unique",
             "A compacted topic keeps the last record of a key, so rows would replace each other. "
-            'Use key="pk", or a field with unique=True.',
+            'Use key="pk", or a field that is unique by itself.',
         )
     if field.null:
         yield _key_error(

@@ -5,6 +5,7 @@ So what is recorded is what the database holds.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -36,8 +37,10 @@ def returns_old(connection: Any) -> bool:
     return bool(connection.pg_version >= 180_000)
 
 
-class Statement:
+class Statement(ABC):
     """A statement on a followed table: it brings back what the followers and Django ask for."""
+
+    rows_per_fetch = ROWS_PER_FETCH
 
     def __init__(self, compiler: Any, table: Table, requested: Collection[AnyField] = ()) -> None:
         require_outbox(compiler.connection.alias, table.label)
@@ -63,11 +66,12 @@ class Statement:
             guard(connection.alias, label),
             inheritance.statement(connection.alias, self.compiler.query.model),
         ):
-            self.prepare()
             return self._execute(sql, params)
 
     def _execute(self, sql: str, params: Sequence[Any]) -> int:
         with self.compiler.connection.cursor() as cursor:
+            if lock := self.lock():
+                cursor.execute(*lock)
             cursor.execute(f"{sql} {self._returning()}", params)
             with recording(self.table.label) as buffer:
                 while rows := cursor.fetchmany(self.rows_per_fetch):
@@ -107,10 +111,9 @@ class Statement:
     def _write(self, row: Sequence[Any]) -> Write:
         return self.write(self.table.values(row), row[len(self._fields) :])
 
-    rows_per_fetch = ROWS_PER_FETCH
-
-    def prepare(self) -> None:
-        """What has to happen before, in the same transaction."""
+    def lock(self) -> tuple[str, Sequence[Any]] | None:
+        """A statement that has to come before, in the same transaction."""
+        return None
 
     def sql(self) -> tuple[str, Sequence[Any]]:
         """Django's statement, without what it returns."""
@@ -121,9 +124,9 @@ class Statement:
         """What else to bring back, in SQL."""
         return ()
 
+    @abstractmethod
     def write(self, values: Values, more: Sequence[Any]) -> Write:
         """What happened to one row."""
-        raise NotImplementedError
 
 
 class Insert(Statement):
@@ -186,13 +189,12 @@ class Update(Statement):
         sql += f" FROM ({before}) {_OLD} WHERE {self._same()}"
         return sql, (*params, *condition_params)
 
-    def prepare(self) -> None:
+    def lock(self) -> tuple[str, Sequence[Any]] | None:
         if not self._joins:
-            return
+            return None
         # The join finds a row by its primary key, which another transaction may be changing.
         condition, params = self._condition()
-        with self.compiler.connection.cursor() as cursor:
-            cursor.execute(f"SELECT FROM {self.name}{condition} FOR UPDATE", params)
+        return f"SELECT FROM {self.name}{condition} FOR UPDATE", params
 
     def _condition(self) -> tuple[str, Sequence[Any]]:
         query = Query(self.compiler.query.model)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from django.db import models
 from django.test.utils import override_settings
 from pydantic import BaseModel
 
@@ -110,6 +111,20 @@ def test_a_key_that_is_not_unique_is_refused() -> None:
     (message,) = messages("outbox.E006")
     assert message.obj is Note
     assert "'text', which is not unique" in message.msg
+
+
+@pytest.mark.usefixtures("_release")
+def test_a_key_that_a_constraint_makes_unique_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = models.UniqueConstraint(fields=["text"], name="one")
+    some = models.UniqueConstraint(fields=["text"], condition=models.Q(id__gt=1), name="some")
+    outbox.capture(topic="test.notes", key="text")(Note)
+    outbox.capture(topic="test.customers")(Customer)
+    for constraints, faults in (([one], 0), ([some], 1)):
+        monkeypatch.setattr(Note._meta, "constraints", constraints)
+        Note._meta.__dict__.pop("total_unique_constraints", None)
+        assert len(messages("outbox.E006")) == faults
+    monkeypatch.undo()
+    Note._meta.__dict__.pop("total_unique_constraints", None)
 
 
 @pytest.mark.usefixtures("_release")
