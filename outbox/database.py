@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.apps import apps
 from django.db import connections, router
 
 from outbox.buffer import spoil
@@ -12,10 +11,10 @@ from outbox.errors import NotInstalled, OtherDatabase
 def alias() -> str:
     """The alias that the routers give for writing the outbox."""
     try:
-        row = apps.get_model("outbox", "Row")
-    except LookupError:
+        from outbox.models import Row
+    except RuntimeError:
         raise NotInstalled("add 'outbox' to INSTALLED_APPS, and run manage.py migrate") from None
-    return router.db_for_write(row)
+    return router.db_for_write(Row)
 
 
 def require_outbox(using: str, what: str) -> None:
