@@ -103,6 +103,14 @@ class Part:
     def pk(self) -> Column:
         return next(each for each in self.columns if each.field is self.table._meta.pk)
 
+    @cached_property
+    def link(self) -> AnyField:
+        """The column nearest to the child, of those that hold this table's primary key."""
+        joins, field = links(self.model), self.table._meta.pk
+        while field.model in joins and field is field.model._meta.pk:
+            field = joins[field.model]
+        return field
+
     def moves(self, assigned: Collection[AnyField]) -> bool:
         return self.captured.moves(assigned)
 
@@ -132,11 +140,9 @@ class Operation:
     )
 
     def add(self, part: Part, write: Write) -> None:
-        """Note a row of a part; the whole of it is read when the operation ends."""
-        if write.after is None:
+        """Note a row of a part; the child is recorded when the operation ends."""
+        if write.after is None or (self.instance is None and _is_for_later(part, write)):
             return
-        if write.op == "create" and part.table is not part.model and not saving.is_raw():
-            return  # the child itself comes next
         writes = self._writes[part.captured].setdefault(part, {})
         writes[write.after[part.pk.name]] = write
 
@@ -144,18 +150,46 @@ class Operation:
         """Record the rows as they are now."""
         for captured, parts in self._writes.items():
             with recording(captured.label) as buffer:
-                rows = _rows(captured, parts)
-                captured.written([_whole(captured, values, parts) for values in rows], buffer)
+                if rows := _rows(captured, parts):
+                    captured.written([_whole(captured, values, parts) for values in rows], buffer)
+
+
+def _is_for_later(part: Part, write: Write) -> bool:
+    """Whether the child itself comes after this row of a parent."""
+    return write.op == "create" and part.table is not part.model and not saving.is_raw()
 
 
 def _rows(captured: Captured, parts: dict[Part, dict[Any, Write]]) -> list[Values]:
     """The children that these parts belong to, each once."""
-    found: list[Values] = []
-    for part, writes in parts.items():
-        missing = writes.keys() - {values[part.pk.name] for values in found}
+    found = list(_assembled(captured, parts))
+    for column, pks in _wanted(parts).items():
+        missing = pks - {values[column.attname] for values in found}
         # Locked, as other transactions may be writing the other tables of the same row.
-        found += captured.payload.read([part.pk.field], [(pk,) for pk in missing], lock=True)
+        found += captured.payload.read([column], [(pk,) for pk in missing], lock=True)
     return found
+
+
+def _assembled(captured: Captured, parts: dict[Part, dict[Any, Write]]) -> Iterator[Values]:
+    """Those of which every table was written: the statements have returned and locked them."""
+    tables = {part.table: writes for part, writes in parts.items()}
+    joins = links(captured.model)
+    for write in tables.get(captured.model, {}).values():
+        values = write.after or {}
+        for parent, link in joins.items():
+            found = tables.get(parent, {}).get(values[link.attname])
+            if found is None or found.after is None:
+                break
+            values = values | found.after
+        else:
+            yield values
+
+
+def _wanted(parts: dict[Part, dict[Any, Write]]) -> dict[AnyField, set[Any]]:
+    """What children are found by, if they are there."""
+    wanted: defaultdict[AnyField, set[Any]] = defaultdict(set)
+    for part, writes in parts.items():
+        wanted[part.link] |= {pk for pk, each in writes.items() if not _is_for_later(part, each)}
+    return {column: pks for column, pks in wanted.items() if pks}
 
 
 def _whole(captured: Captured, values: Values, parts: dict[Part, dict[Any, Write]]) -> Write:
