@@ -9,7 +9,7 @@ export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-extras lint types bench fmt clean
+.PHONY: help demo test test-extras matrix lint types bench fmt clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; do printf '%-14s %s\n' "$$target" "$$what"; done
@@ -32,6 +32,9 @@ test: $(VENV)/.dev ## Run the whole suite against PostgreSQL and a real Kafka
 
 test-extras: $(VENV)/.dev ## Install each extra alone in a clean environment and import what it is for
 	$(BIN)/python -m local.extras
+
+matrix: $(VENV)/.dev ## Run the tests of the Django side under each Python and Django that there is
+	@$(BIN)/python -m local.matrix
 
 lint: $(VENV)/.dev ## Check style, format and which package may import which
 	$(BIN)/ruff check .

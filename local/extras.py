@@ -1,11 +1,11 @@
 """Install each extra alone in a clean environment and import its packages: `make test-extras`."""
 
-import subprocess
 import sys
 import venv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from local.commands import Failed, run
 from local.scratch import ROOT, scratch
 
 # What is imported with each. The missing one, "dev", is in the environment that runs this.
@@ -20,10 +20,6 @@ EXTRAS: Mapping[str, Sequence[str]] = {
 # The checkout comes last, so that what the wheel holds is taken from the wheel.
 IMPORT = "import sys; sys.path.append({root!r}); import {names}"
 COLLECT = ("-m", "pytest", "--collect-only", "--quiet", "-p", "no:cacheprovider")
-
-
-class Failed(Exception):
-    """A command failed; the message is what it said."""
 
 
 def main() -> int:
@@ -68,14 +64,6 @@ def environment(wheel: Path, extra: str, folder: Path) -> None:
 def pip(python: str | Path, command: str, *words: str | Path) -> None:
     """Let pip do something in the checkout, where it looks for the versions to install."""
     run([python, "-m", "pip", command, "--quiet", "-c", "constraints.txt", *words], ROOT)
-
-
-def run(command: Sequence[str | Path], cwd: Path) -> None:
-    done = subprocess.run(
-        command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    if done.returncode != 0:
-        raise Failed(done.stdout)
 
 
 if __name__ == "__main__":
