@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from django.db import connections
+from django.db import DataError, connections
 from django.db.models import Model
 
 from outbox import database
 from outbox.columns import AnyField
+from outbox.unreadable import unreadable
 
 ROWS_PER_QUERY = 1_000
 
@@ -43,7 +44,11 @@ def read(
                 sql + (" FOR NO KEY UPDATE" if lock else ""),
                 [value for row in chunk for value in row],
             )
-            yield from cursor.fetchall()
+            try:
+                found = cursor.fetchall()
+            except DataError as exc:
+                raise unreadable(cursor, fields, exc) from exc
+        yield from found
 
 
 def links(model: type[Model]) -> dict[type[Model], AnyField]:

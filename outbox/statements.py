@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet, FullResultSet
+from django.db import DataError
 from django.db.models.constants import OnConflict
 from django.db.models.sql import Query
 from django.db.models.sql.where import WhereNode
@@ -23,6 +24,7 @@ from outbox.errors import KeyUnknown
 from outbox.payload import Values
 from outbox.record import recording
 from outbox.tables import Table, Write
+from outbox.unreadable import unreadable
 
 ROWS_PER_FETCH = 1_000
 
@@ -74,12 +76,20 @@ class Statement(ABC):
                 cursor.execute(*lock)
             cursor.execute(f"{sql} {self._returning()}", params)
             with recording(self.table.label) as buffer:
-                while rows := cursor.fetchmany(self.rows_per_fetch):
+                while rows := self._fetch(cursor):
                     if self._requested:
                         self._put_aside(rows)
                     self.table.written([self._write(row) for row in rows], buffer)
             count: int = cursor.rowcount
             return count
+
+    def _fetch(self, cursor: Any) -> Rows:
+        try:
+            rows: Rows = cursor.fetchmany(self.rows_per_fetch)
+        except DataError as exc:
+            fields = [*self._fields, *self.followed]
+            raise unreadable(cursor, fields, exc) from exc
+        return rows
 
     def _returning(self) -> str:
         found = [f"{self.name}.{self.quote(field.column)}" for field in self._fields]

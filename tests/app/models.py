@@ -273,6 +273,50 @@ class Sealed(models.TextField):  # type: ignore[type-arg]
         return value and value[::-1]
 
 
+class Lazy:
+    """A value that has to be asked for, and asks the database."""
+
+    def __init__(self, stored: str) -> None:
+        self.stored = stored
+
+    def __str__(self) -> str:
+        raise LookupError("nobody may ask")
+
+    __repr__ = __str__
+
+
+class LazyText(models.TextField):  # type: ignore[type-arg]
+    """Text that memory holds as something else, which nobody may look at."""
+
+    def from_db_value(self, value: Any, *args: object) -> Any:
+        return Lazy(value)
+
+    def get_prep_value(self, value: Any) -> Any:
+        return value.stored if isinstance(value, Lazy) else value
+
+
+class TicketNumber(models.IntegerField):  # type: ignore[type-arg]
+    """A number that memory holds as "T-5"; "t-005", "5" and 5 are the same."""
+
+    def from_db_value(self, value: Any, *args: object) -> Any:
+        return self.to_python(value)
+
+    def to_python(self, value: Any) -> Any:
+        return None if value is None else f"T-{self.get_prep_value(value)}"
+
+    def get_prep_value(self, value: Any) -> Any:
+        return int(value.lower().removeprefix("t-")) if isinstance(value, str) else value
+
+
+@outbox.capture(topic="test.tickets")
+class Ticket(models.Model):
+    """Two fields that are one thing in memory and another in the table."""
+
+    number = TicketNumber(primary_key=True)
+    text = LazyText(default="")
+    parent: Any = models.ForeignKey("self", models.CASCADE, null=True)
+
+
 class Living(models.Manager["Page"]):
     def get_queryset(self) -> models.QuerySet["Page"]:
         return super().get_queryset().filter(dead=False).distinct()
