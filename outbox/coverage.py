@@ -13,10 +13,9 @@ from django.db.models.signals import m2m_changed, post_delete, post_save, pre_de
 from outbox.autocommit import is_recorder
 from outbox.capture import captured_models
 from outbox.captured import Captured
+from outbox.raw_sql import sends_sql
 
 _SIGNALS = (pre_save, post_save, pre_delete, post_delete, m2m_changed)
-# They move rows by SQL of their own.
-_RAW_SQL = ("treebeard", "mptt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +33,7 @@ def coverage() -> list[Coverage]:
     """Every model that has a table of its own, those of many-to-many relations included."""
     captured = {each.model: each for each in captured_models()}
     return [
-        _of(model, captured.get(model))
+        of(model, captured.get(model))
         for model in apps.get_models(include_auto_created=True)
         if not model._meta.proxy and model._meta.app_label != "outbox"
     ]
@@ -54,7 +53,7 @@ def changed_by_database(model: type[Model]) -> list[str]:
     ]
 
 
-def _of(model: type[Model], captured: Captured | None) -> Coverage:
+def of(model: type[Model], captured: Captured | None) -> Coverage:
     return Coverage(
         model=model._meta.label,
         capture=_described(captured) if captured else None,
@@ -79,8 +78,5 @@ def _receivers(model: type[Model]) -> Iterator[str]:
 def _unseen(model: type[Model]) -> Iterator[str]:
     for name in changed_by_database(model):
         yield f"{name}: the database changes the row when its target is deleted"
-    for base in model.__mro__:
-        library = base.__module__.partition(".")[0]
-        if library in _RAW_SQL:
-            yield f"{library} moves rows by SQL of its own"
-            return
+    if methods := sends_sql(model):
+        yield f"SQL of {', '.join(methods)}"

@@ -1,20 +1,27 @@
 """`manage.py outbox_models`."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import StringIO
 from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import models
+from django.db import connection, models, transaction
 from django.db.models.signals import post_save
 from django.test.utils import isolate_apps
 
 import outbox
 from outbox import checks
-from outbox.capture import release
-from outbox.coverage import changed_by_database
+from outbox.capture import captured_models, release
+from outbox.coverage import Coverage, changed_by_database, of
 from tests.app.models import Note, Order
+
+
+def coverage_of(model: type[models.Model]) -> Coverage:
+    """An isolated model is not among those that are listed."""
+    return of(model, next((each for each in captured_models() if each.model is model), None))
 
 
 def listed() -> dict[str, Any]:
@@ -60,22 +67,104 @@ def test_the_table_is_for_people() -> None:
     assert "not captured" in next(line for line in lines if line.startswith("testapp.Note "))
 
 
-@pytest.mark.skipif(not hasattr(models, "DB_CASCADE"), reason="Django before 6.1 has none")
+class Querying(models.QuerySet[Any]):
+    def move(self) -> None:
+        def inner() -> None:
+            with connection.cursor() as cursor:
+                cursor.execute("UPDATE testapp_branch SET path = ''")
+
+        inner()
+
+
+class Moving(models.Manager[Any]):
+    def get_queryset(self) -> Querying:
+        return Querying(self.model, using=self._db)
+
+    @transaction.atomic
+    def rebuild(self) -> None:
+        connection.cursor().execute("UPDATE testapp_branch SET path = ''")
+
+
+@contextmanager
+def captured(model: type[models.Model]) -> Iterator[None]:
+    outbox.capture(topic="test.branches")(model)
+    try:
+        yield
+    finally:
+        release(model)
+
+
 @isolate_apps("tests.app")
-def test_what_the_database_does_by_itself_is_an_error() -> None:
-    class Child(models.Model):
-        order = models.ForeignKey(Order, models.DB_CASCADE)
+def test_methods_that_send_sql_of_their_own_are_named() -> None:
+    class Tree(models.Model):
+        path = models.TextField()
+
+        class Meta:
+            app_label, abstract = "testapp", True
+
+        @classmethod
+        def roots(cls) -> None:
+            connection.cursor()
+
+    class Branch(Tree):
+        objects = Moving()
 
         class Meta:
             app_label = "testapp"
 
-    outbox.capture(topic="test.children")(Child)
-    try:
-        assert changed_by_database(Child) == ["order"]
-        faults = [each for each in checks.check_captured() if each.obj is Child]
-        assert [each.id for each in faults] == ["outbox.E008"]
-    finally:
-        release(Child)
+    with captured(Branch):
+        (unseen,) = coverage_of(Branch).unseen
+    here = __name__
+    tree = f"{here}.{Tree.__qualname__}.roots"
+    assert unseen == f"SQL of {tree}, {here}.Moving.rebuild, {here}.Querying.move"
+    assert coverage_of(Branch).unseen == []
+
+
+@isolate_apps("tests.app")
+def test_a_manager_that_refuses_to_answer_hides_nothing_else() -> None:
+    class Refusing(Moving):
+        def get_queryset(self) -> Querying:
+            raise LookupError("no tenant")
+
+    class Branch(models.Model):
+        objects = Refusing()
+
+        class Meta:
+            app_label = "testapp"
+
+    with captured(Branch):
+        assert coverage_of(Branch).unseen == [f"SQL of {__name__}.Moving.rebuild"]
+
+
+def by_the_database(*args: object) -> None:
+    """Stands for what Django has from version 6.1 on."""
+
+
+@pytest.mark.parametrize("name", ["DB_CASCADE", "DB_SET_NULL", "DB_SET_DEFAULT"])
+@isolate_apps("tests.app")
+def test_what_the_database_does_by_itself_is_an_error(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not hasattr(models, name):
+        monkeypatch.setattr(models, name, by_the_database, raising=False)
+
+    class Child(models.Model):
+        order = models.ForeignKey(Order, getattr(models, name), null=True, db_default=None)
+
+        class Meta:
+            app_label = "testapp"
+
+    class Grandchild(Child):
+        class Meta:
+            app_label = "testapp"
+
+    for model in (Child, Grandchild):
+        with captured(model):
+            faults = [each for each in checks.check_captured() if each.obj is model]
+            assert [each.id for each in faults] == ["outbox.E008"]
+            assert ".order is changed by the database" in faults[0].msg
+            (unseen,) = coverage_of(model).unseen
+            assert unseen.startswith("order: the database changes the row")
 
 
 def test_relations_that_django_keeps_are_no_error() -> None:
