@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 
 from django.db import connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 from django.db.models.signals import ModelSignal
 
@@ -35,9 +36,9 @@ def records(model: type[Model], signals: Iterable[ModelSignal]) -> bool:
     )
 
 
-def guard(using: str, what: str) -> AbstractContextManager[object]:
+def guard(connection: BaseDatabaseWrapper, what: str) -> AbstractContextManager[object]:
     """A transaction where none is open, or OUTBOX_AUTOCOMMIT's refusal."""
-    connection = connections[using]
+    using = connection.alias
     if connection.in_atomic_block or not connection.get_autocommit():
         return nullcontext()
     if conf.current().autocommit == "require":
@@ -52,9 +53,10 @@ def guard_all(
     using: str, models: Iterable[type[Model]], signals: Iterable[ModelSignal], *, raw: bool = False
 ) -> AbstractContextManager[object]:
     """The same for what writes these models and sends these signals, if anything records it."""
-    if connections[using].in_atomic_block:
+    connection = connections[using]
+    if connection.in_atomic_block:
         return nullcontext()
     for model in models:
         if tables_of(model, raw=raw) or (not is_suppressed(model) and records(model, signals)):
-            return guard(using, model._meta.label)
+            return guard(connection, model._meta.label)
     return nullcontext()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -68,6 +68,11 @@ class Buffer:
         self._waiting.append(row)
         self._write_early()
 
+    def extend(self, rows: Iterable[Recorded]) -> None:
+        """Keep several, in this order."""
+        for row in rows:
+            self.append(row)
+
     def spoil(self, cause: BaseException) -> None:
         """Make sure that the transaction, or the savepoint it is in, never commits."""
         connection = self._connection
@@ -91,11 +96,11 @@ class Buffer:
         finally:
             self._discreet = before
 
-    def flush(self) -> None:
-        """Write what waits: the transaction is about to be committed."""
+    def flush(self, *, commits: bool = False) -> None:
+        """Write what waits; with `commits`, the COMMIT may be sent in the same round trip."""
         self._require_success()
         if self._waiting:
-            self._write(lambda: bool(self._waiting))
+            self._write(lambda: bool(self._waiting), commits=commits)
 
     def committed(self) -> None:
         for watcher in self.watchers:
@@ -196,17 +201,16 @@ class Buffer:
             self._savepoints or self._late or self._failure or self._connection.needs_rollback
         )
 
-    def _write(self, is_pending: Callable[[], bool]) -> None:
+    def _write(self, is_pending: Callable[[], bool], *, commits: bool = False) -> None:
         with database_errors(self._connection):
             if not installation.is_complete(self._connection):
                 self._waiting.keep_oldest(0)
             while is_pending():
-                self._insert(
-                    self._waiting.oldest(rows=ROWS_PER_STATEMENT, size=BYTES_PER_STATEMENT)
-                )
+                rows = self._waiting.oldest(rows=ROWS_PER_STATEMENT, size=BYTES_PER_STATEMENT)
+                self._insert(rows, commits=commits and len(rows) == len(self._waiting))
 
-    def _insert(self, rows: list[Recorded]) -> None:
-        insert(self._connection, rows)
+    def _insert(self, rows: list[Recorded], *, commits: bool) -> None:
+        insert(self._connection, rows, commits=commits)
         self._waiting.remove_oldest(len(rows))
         self._written += len(rows)
 

@@ -75,10 +75,16 @@ class Captured:
     def written(self, writes: Sequence[Write], buffer: Buffer) -> None:
         known = list(self._refreshed(writes) if self.options.refresh else writes)
         # What leaves a key is told first: another row of the statement may have taken it.
-        for make in (self._gone, self._there):
-            for write in known:
-                for row in make(write):
-                    buffer.append(row)
+        for write in known:
+            if write.before:
+                buffer.extend(self._gone(write.before, write.after))
+        for op, before, after in known:
+            if after is None:
+                continue
+            if op == "create" or (before and self._moved(before, after)):
+                buffer.append(self._created(after))
+            else:
+                buffer.extend(self._updated(before, after))
 
     def _refreshed(self, writes: Sequence[Write]) -> Iterator[Write]:
         """With the values that triggers have set since the rows were written."""
@@ -91,19 +97,9 @@ class Captured:
         rows = self.payload.read(self.model._meta.pk_fields, pks)
         return {self.payload.pk_of(row): row for row in rows}
 
-    def _gone(self, write: Write) -> Iterator[Recorded]:
-        _, before, after = write
-        if before and (after is None or self._moved(before, after)):
+    def _gone(self, before: Values, after: Values | None) -> Iterator[Recorded]:
+        if after is None or self._moved(before, after):
             yield from self._deleted(before)
-
-    def _there(self, write: Write) -> Iterator[Recorded]:
-        op, before, after = write
-        if after is None:
-            return
-        if op == "create" or (before and self._moved(before, after)):
-            yield self._created(after)
-        else:
-            yield from self._updated(before, after)
 
     def _created(self, values: Values) -> Recorded:
         return self._row(values, op="create", after=self.payload.state_of(values))
@@ -124,7 +120,8 @@ class Captured:
 
     def _moved(self, before: Values, after: Values) -> bool:
         """Whether the row goes by another key now."""
-        return self.payload.key_of(before) != self.payload.key_of(after)
+        key_of = self.payload.key_of
+        return not self.payload.same_key(before, after) and key_of(before) != key_of(after)
 
     def _row(self, values: Values, **change: Any) -> Recorded:
         event = self.event(**change)

@@ -15,7 +15,8 @@ from django.db.models.sql.compiler import SQLDeleteCompiler, SQLInsertCompiler, 
 from outbox import inheritance, saving
 from outbox.columns import AnyField
 from outbox.patching import Method, is_patched, patch, replaces_others
-from outbox.statements import Delete, Insert, Rows, Update
+from outbox.returning import Rows
+from outbox.statements import Delete, Insert, Update
 from outbox.tables import Table, table_of
 
 
@@ -63,7 +64,7 @@ def _update(execute: Method) -> Method:
     @wraps(execute)
     def execute_sql(self: Any, result_type: str) -> int | None:
         table = _table_of(self)
-        with inheritance.statement(self.connection.alias, self.query.model):
+        with inheritance.statement(self.connection, self.query.model):
             if table is None:
                 count: int | None = execute(self, result_type)
                 return count

@@ -27,7 +27,7 @@ def install(connection: BaseDatabaseWrapper, buffer: Buffer) -> None:
 
 def _around_commit(commit: Callable[[], None], buffer: Buffer) -> Callable[[], None]:
     def flush_and_commit() -> None:
-        buffer.flush()
+        buffer.flush(commits=True)
         commit()
         buffer.committed()
 

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
 from outbox import database, saving, tables
@@ -36,34 +37,37 @@ def follow(captured: Captured) -> None:
 
 def begin(using: str, instance: Model) -> None:
     """An instance is about to be saved, its parents first."""
-    if _has_parts(type(instance)):
-        _operations(using).append(Operation(instance))
+    if tables.has_parts(type(instance)):
+        _operations(connections[using]).append(Operation(instance))
 
 
 def end(using: str, instance: Model) -> None:
     """The last table of an instance was written."""
-    operations = _operations(using)
+    operations = _operations(connections[using]) if tables.any_parts() else []
     if operations and operations[-1].instance is instance:
         operations.pop().settle()
 
 
 def abandon(using: str, instance: Model) -> None:
     """Whatever has become of the save, it is over."""
-    operations = _operations(using)
-    operations[:] = [each for each in operations if each.instance is not instance]
+    if tables.any_parts():
+        operations = _operations(connections[using])
+        operations[:] = [each for each in operations if each.instance is not instance]
 
 
-def statement(using: str, model: type[Model]) -> AbstractContextManager[object]:
+def statement(
+    connection: BaseDatabaseWrapper, model: type[Model]
+) -> AbstractContextManager[object]:
     """A part of the operation that is under way, or one that stands alone."""
-    if _operations(using) or not _has_parts(model):
+    if not tables.any_parts() or _operations(connection) or not tables.has_parts(model):
         return nullcontext()
-    return _alone(using, model._meta.label)
+    return _alone(connection, model._meta.label)
 
 
 @contextmanager
-def _alone(using: str, label: str) -> Iterator[None]:
-    operations, operation = _operations(using), Operation(None)
-    with guard(using, label):
+def _alone(connection: BaseDatabaseWrapper, label: str) -> Iterator[None]:
+    operations, operation = _operations(connection), Operation(None)
+    with guard(connection, label):
         operations.append(operation)
         try:
             yield
@@ -72,14 +76,10 @@ def _alone(using: str, label: str) -> Iterator[None]:
         operation.settle()
 
 
-def _operations(using: str) -> list[Operation]:
+def _operations(connection: BaseDatabaseWrapper) -> list[Operation]:
     """Those under way on a connection, the innermost last; no receiver of signals runs in one."""
-    found: list[Operation] = connections[using].__dict__.setdefault(_OPERATIONS, [])
+    found: list[Operation] = connection.__dict__.setdefault(_OPERATIONS, [])
     return found
-
-
-def _has_parts(model: type[Model]) -> bool:
-    return any(table.has_parts for table in tables.tables_of(model))
 
 
 @dataclass(eq=False)
@@ -125,7 +125,7 @@ class Part:
             self.captured.written(rows, buffer)
         elif gone:
             _remember(self, gone)
-        operation = _operations(database.alias())[-1]
+        operation = _operations(connections[database.alias()])[-1]
         for write in writes:
             operation.add(self, write)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError
+from psycopg.pq import Escaping, PipelineStatus
 
 from outbox import conf
 from outbox.errors import FlushFailed
@@ -20,25 +21,57 @@ COPIED_FROM = 20
 """Rows of a statement from which on COPY takes less time than INSERT."""
 
 _UNDEFINED_TABLE = "42P01"
-_TABLE = f"outbox_event ({', '.join(COLUMNS)})"
+_NAME = "outbox_event"
+_TABLE = f"{_NAME} ({', '.join(COLUMNS)})"
 _INSERT = f"INSERT INTO {_TABLE} VALUES "  # noqa: S608
-_VALUES = f"({', '.join(['%s'] * len(COLUMNS))})"
 _COPY = f"COPY {_TABLE} FROM STDIN (FORMAT BINARY)"
 _TYPES = ("uuid", "text", "bytea", "text", "int4", "text", "bytea", "bytea")
 _LOCK = "SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key"
 
 
-def insert(connection: BaseDatabaseWrapper, rows: Sequence[Recorded]) -> None:
-    """Write rows in their order, in which their ids rise."""
+def insert(
+    connection: BaseDatabaseWrapper, rows: Sequence[Recorded], *, commits: bool = False
+) -> None:
+    """Write rows in their order, in which their ids rise.
+
+    With `commits`, in the same round trip as the COMMIT where that can be: psycopg's own then
+    finds nothing left to do.
+    """
     with connection.cursor() as cursor:
         if conf.current().strict_key_order:
             cursor.execute(_LOCK, [_locks(rows)])
         if len(rows) < COPIED_FROM:
-            statement = _INSERT + ", ".join([_VALUES] * len(rows))
-            cursor.execute(statement, [value for row in rows for value in row])
+            commit = "; COMMIT" if commits and _takes_several(connection) else ""
+            cursor.execute(_statement(connection, rows) + commit)
         else:
             with connection.wrap_database_errors:
                 _copy(cursor, rows)
+
+
+def _statement(connection: Any, rows: Iterable[Recorded]) -> str:
+    # Adapting each value costs psycopg more time than the database needs for the row.
+    escape = Escaping(connection.connection.pgconn).escape_literal
+    return _INSERT + ", ".join([_literals(row, escape) for row in rows])
+
+
+def _literals(row: Recorded, escape: Callable[[bytes], bytes]) -> str:
+    """The values of a row; topics and types have nothing to escape."""
+    subject = "NULL" if row.subject is None else escape(row.subject.encode()).decode()
+    return (
+        f"('{row.event_id}', '{row.topic}', {_bytea(row.key)}, '{row.type}', {row.version}, "
+        f"{subject}, {_bytea(row.value)}, {_bytea(row.headers)})"
+    )
+
+
+def _bytea(data: bytes | None) -> str:
+    # In this form a backslash is one, whatever standard_conforming_strings says.
+    return "NULL" if data is None else rf"E'\\x{data.hex()}'"
+
+
+def _takes_several(connection: Any) -> bool:
+    """Whether one string may hold several statements: not where the server binds values."""
+    bound = connection.features.uses_server_side_binding
+    return not bound and connection.connection.pgconn.pipeline_status == PipelineStatus.OFF
 
 
 def _copy(cursor: Any, rows: Iterable[Recorded]) -> None:
@@ -64,7 +97,7 @@ def database_errors(connection: BaseDatabaseWrapper) -> Iterator[None]:
     try:
         yield
     except DatabaseError as exc:
-        if getattr(exc.__cause__, "sqlstate", None) == _UNDEFINED_TABLE:
+        if getattr(exc.__cause__, "sqlstate", None) == _UNDEFINED_TABLE and _NAME in str(exc):
             raise FlushFailed(
                 f"database {connection.alias!r} has no table outbox_event; run manage.py migrate"
             ) from exc

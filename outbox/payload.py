@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Model
 from pydantic import BaseModel, ValidationError
@@ -22,16 +22,12 @@ from schemas.encoding import key_text
 Values = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A concrete field, and what makes its stored value canonical."""
+class Column(NamedTuple):
+    """A concrete field, and what makes its stored value canonical; None where it is already."""
 
+    name: str
     field: AnyField
-    canonical: Canonical
-
-    @property
-    def name(self) -> str:
-        return self.field.attname
+    convert: Canonical | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +73,10 @@ class Payload:
     def pk_of(self, values: Values) -> tuple[Any, ...]:
         return tuple(values[column.name] for column in self.pk)
 
+    def same_key(self, one: Values, other: Values) -> bool:
+        """Whether the key columns hold equal values; others may still have the same text."""
+        return all(one[column.name] == other[column.name] for column in self.key)
+
     def changed(self, before: Values, after: Values) -> tuple[str, ...]:
         """The names, in the contract, of the columns that hold something else now."""
         columns = self.fields.items()
@@ -101,12 +101,12 @@ class Payload:
 def canonical(label: str, columns: Iterable[Column], row: Iterable[Any]) -> Values:
     """Values of these columns; InvalidPayload names the one that has no canonical form."""
     values: Values = {}
-    for column, value in zip(columns, row, strict=False):
+    for (name, field, convert), value in zip(columns, row, strict=False):
         try:
-            values[column.name] = column.canonical(value)
+            values[name] = value if value is None or convert is None else convert(value)
         except Exception as exc:
             raise InvalidPayload(
-                f"{label}.{column.field.name} holds a value that has no canonical form: {exc}; "
+                f"{label}.{field.name} holds a value that has no canonical form: {exc}; "
                 "correct it, or exclude the field from capture()"
             ) from exc
     return values
@@ -173,11 +173,8 @@ def _links(model: type[Model]) -> Iterator[AnyField]:
 
 
 def _column(field: AnyField) -> Column:
-    return Column(field=field, canonical=kind_of(field) or _as_stored)
-
-
-def _as_stored(value: Any) -> Any:
-    return value
+    kind = kind_of(field)
+    return Column(field.attname, field, kind and kind.convert)
 
 
 def _field(model: type[Model], name: str) -> AnyField:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from outbox import database
 from outbox.buffer import Buffer, buffer_of
@@ -29,17 +29,31 @@ def record(*events: Event) -> None:
             buffer.append(row)
 
 
-@contextmanager
-def recording(what: str) -> Iterator[Buffer]:
+def recording(what: str) -> AbstractContextManager[Buffer]:
     """The buffer of the open transaction, which will not commit if the block fails."""
-    connection = connections[database.alias()]
-    buffer = buffer_of(connection)
-    try:
-        require_transaction(connection, what)
-        yield buffer
-    except BaseException as failure:
-        buffer.spoil(failure)
-        raise
+    return recording_on(connections[database.alias()], what)
+
+
+class recording_on:  # noqa: N801 - entered for every statement, it is no generator
+    """The same where the connection is at hand."""
+
+    __slots__ = ("_buffer", "_connection", "_what")
+
+    def __init__(self, connection: BaseDatabaseWrapper, what: str) -> None:
+        self._connection, self._what = connection, what
+        self._buffer = buffer_of(connection)
+
+    def __enter__(self) -> Buffer:
+        try:
+            require_transaction(self._connection, self._what)
+        except BaseException as failure:
+            self._buffer.spoil(failure)
+            raise
+        return self._buffer
+
+    def __exit__(self, kind: object, failure: BaseException | None, trace: object) -> None:
+        if failure is not None:
+            self._buffer.spoil(failure)
 
 
 def as_row(event: object) -> Recorded:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple
 
@@ -18,14 +16,19 @@ class Save(NamedTuple):
 _current: ContextVar[Save | None] = ContextVar("outbox_save", default=None)
 
 
-@contextmanager
-def saving(instance: Model, *, raw: bool) -> Iterator[None]:
+class saving:  # noqa: N801 - entered by every save, it is no generator
     """A table of an instance is written."""
-    token = _current.set(Save(instance, raw))
-    try:
-        yield
-    finally:
-        _current.reset(token)
+
+    __slots__ = ("_save", "_token")
+
+    def __init__(self, instance: Model, *, raw: bool) -> None:
+        self._save = Save(instance, raw)
+
+    def __enter__(self) -> None:
+        self._token = _current.set(self._save)
+
+    def __exit__(self, *exc: object) -> None:
+        _current.reset(self._token)
 
 
 def of(model: type[Model]) -> Save | None:

@@ -6,7 +6,7 @@ So what is recorded is what the database holds.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet, FullResultSet
@@ -22,16 +22,14 @@ from outbox.columns import AnyField
 from outbox.database import require_outbox
 from outbox.errors import KeyUnknown
 from outbox.payload import Values
-from outbox.record import recording
+from outbox.record import recording_on
+from outbox.returning import OLD, Rows
 from outbox.tables import Table, Write
 from outbox.unreadable import unreadable
 
 ROWS_PER_FETCH = 1_000
 
 _ALL = 2**31 - 1
-_OLD = "outbox_old"
-
-Rows = list[tuple[Any, ...]]
 
 
 def returns_old(connection: Any) -> bool:
@@ -44,20 +42,18 @@ class Statement(ABC):
 
     rows_per_fetch = ROWS_PER_FETCH
 
-    def __init__(self, compiler: Any, table: Table, requested: Collection[AnyField] = ()) -> None:
+    def __init__(self, compiler: Any, table: Table, requested: Sequence[AnyField] = ()) -> None:
         require_outbox(compiler.connection.alias, table.label)
         buffer_of(compiler.connection)  # or it is no PostgreSQL
         self.returned: Rows = []
         self.compiler = compiler
+        self.connection = compiler.connection
         self.table = table
-        self.followed = [column.field for column in table.columns]
+        self.returning = table.returning(compiler, requested)
         self._requested = requested
-        # What the followers need comes first, in the order of the table's columns.
-        self._fields = list(dict.fromkeys([*self.followed, *requested]))
 
     def run(self) -> int | None:
         """How many rows it wrote; None where Django has nothing to send."""
-        connection, label = self.compiler.connection, self.table.label
         try:
             sql, params = self.sql()
         except EmptyResultSet:
@@ -65,21 +61,24 @@ class Statement(ABC):
         if not sql:
             return None
         with (
-            guard(connection.alias, label),
-            inheritance.statement(connection.alias, self.compiler.query.model),
+            guard(self.connection, self.table.label),
+            inheritance.statement(self.connection, self.compiler.query.model),
         ):
             return self._execute(sql, params)
 
     def _execute(self, sql: str, params: Sequence[Any]) -> int:
-        with self.compiler.connection.cursor() as cursor:
+        with self.connection.cursor() as cursor:
             if lock := self.lock():
                 cursor.execute(*lock)
+            self.returning.prepare(cursor)
             cursor.execute(f"{sql} {self._returning()}", params)
-            with recording(self.table.label) as buffer:
+            with recording_on(self.connection, self.table.label) as buffer:
                 while rows := self._fetch(cursor):
                     if self._requested:
-                        self._put_aside(rows)
+                        self.returned += self.returning.requested(self.compiler, rows)
                     self.table.written([self._write(row) for row in rows], buffer)
+                    if len(rows) < self.rows_per_fetch:
+                        break
             count: int = cursor.rowcount
             return count
 
@@ -87,39 +86,25 @@ class Statement(ABC):
         try:
             rows: Rows = cursor.fetchmany(self.rows_per_fetch)
         except DataError as exc:
-            fields = [*self._fields, *self.followed]
+            fields = [*self.returning.fields, *self.returning.followed]
             raise unreadable(cursor, fields, exc) from exc
         return rows
 
     def _returning(self) -> str:
-        found = [f"{self.name}.{self.quote(field.column)}" for field in self._fields]
-        # A table may be called "old" as well.
-        old = f"WITH (OLD AS {_OLD}) " if returns_old(self.compiler.connection) else ""
-        return f"RETURNING {old}" + ", ".join([*found, *self.more()])
-
-    def columns_of(self, row: str) -> list[str]:
-        """What the followers need of a row that the statement knows by another name."""
-        return [f"{row}.{self.quote(field.column)}" for field in self.followed]
+        old = f"WITH (OLD AS {OLD}) " if returns_old(self.connection) else ""
+        return f"RETURNING {old}" + ", ".join([self.returning.sql, *self.more()])
 
     @property
     def name(self) -> str:
         """The table's, quoted."""
-        return self.quote(self.compiler.query.get_meta().db_table)
+        return self.returning.table
 
     def quote(self, name: str | None) -> str:
-        quoted: str = self.compiler.connection.ops.quote_name(name)
+        quoted: str = self.connection.ops.quote_name(name)
         return quoted
 
-    def _put_aside(self, rows: Rows) -> None:
-        """What Django asked for itself, as it would have converted it."""
-        compiler, table = self.compiler, self.compiler.query.get_meta().db_table
-        wanted = [self._fields.index(field) for field in self._requested]
-        found: Any = [[row[index] for index in wanted] for row in rows]
-        converters = compiler.get_converters([field.get_col(table) for field in self._requested])
-        self.returned += map(tuple, compiler.apply_converters(found, converters))
-
     def _write(self, row: Sequence[Any]) -> Write:
-        return self.write(self.table.values(row), row[len(self._fields) :])
+        return self.write(self.table.values(row), row[self.returning.width :])
 
     def lock(self) -> tuple[str, Sequence[Any]] | None:
         """A statement that has to come before, in the same transaction."""
@@ -142,10 +127,10 @@ class Statement(ABC):
 class Insert(Statement):
     """One or many rows; of an upsert, some are updated."""
 
-    def __init__(self, compiler: Any, table: Table, requested: Collection[AnyField] = ()) -> None:
+    def __init__(self, compiler: Any, table: Table, requested: Sequence[AnyField] = ()) -> None:
         super().__init__(compiler, table, requested)
         self._upserts = compiler.query.on_conflict is OnConflict.UPDATE
-        self._returns_old = returns_old(compiler.connection)
+        self._returns_old = returns_old(self.connection)
         if self._upserts:
             self._require_keys()
 
@@ -167,7 +152,7 @@ class Insert(Statement):
         if not self._upserts:
             return ()
         # Before version 18: a row that was there was locked, and bears the mark.
-        return self.columns_of(_OLD) if self._returns_old else (f"{self.name}.xmax <> 0",)
+        return self.returning.old if self._returns_old else (f"{self.name}.xmax <> 0",)
 
     def write(self, values: Values, more: Sequence[Any]) -> Write:
         if not self._upserts or more[0] is None or (not self._returns_old and not more[0]):
@@ -178,10 +163,10 @@ class Insert(Statement):
 class Update(Statement):
     """Rows that are there. PostgreSQL returns what they held; before version 18, a join does."""
 
-    def __init__(self, compiler: Any, table: Table, requested: Collection[AnyField] = ()) -> None:
+    def __init__(self, compiler: Any, table: Table, requested: Sequence[AnyField] = ()) -> None:
         super().__init__(compiler, table, requested)
         self._assigned = [field for field, _, _ in compiler.query.values]
-        self._joins = not returns_old(compiler.connection) and table.needs_before(self._assigned)
+        self._joins = not returns_old(self.connection) and table.needs_before(self._assigned)
         if table.moves(self._assigned):
             self.rows_per_fetch = _ALL  # one row may take the key that another leaves
 
@@ -192,11 +177,11 @@ class Update(Statement):
         condition, condition_params = self._condition()
         sql, params = self._without_where()
         old = ", ".join(
-            f"{self.name}.{self.quote(field.column)} AS {_OLD}_{index}"
-            for index, field in enumerate(self.followed)
+            f"{self.name}.{self.quote(field.column)} AS {OLD}_{index}"
+            for index, field in enumerate(self.returning.followed)
         )
         before = f"SELECT {old} FROM {self.name}{condition} FOR NO KEY UPDATE"  # noqa: S608
-        sql += f" FROM ({before}) {_OLD} WHERE {self._same()}"
+        sql += f" FROM ({before}) {OLD} WHERE {self._same()}"
         return sql, (*params, *condition_params)
 
     def lock(self) -> tuple[str, Sequence[Any]] | None:
@@ -208,7 +193,7 @@ class Update(Statement):
 
     def _condition(self) -> tuple[str, Sequence[Any]]:
         query = Query(self.compiler.query.model)
-        compiler = query.get_compiler(connection=self.compiler.connection)
+        compiler = query.get_compiler(connection=self.connection)
         try:
             sql, params = compiler.compile(self.compiler.query.where)
         except FullResultSet:
@@ -229,14 +214,14 @@ class Update(Statement):
     def _same(self) -> str:
         pk = self.compiler.query.get_meta().pk_fields
         return " AND ".join(
-            f"{self.name}.{self.quote(field.column)} = {_old(self.followed.index(field))}"
+            f"{self.name}.{self.quote(field.column)} = {_old(self.returning.followed.index(field))}"
             for field in pk
         )
 
     def more(self) -> Sequence[str]:
         if self._joins:
-            return [_old(index) for index in range(len(self.followed))]
-        return self.columns_of(_OLD) if returns_old(self.compiler.connection) else ()
+            return [_old(index) for index in range(len(self.returning.followed))]
+        return self.returning.old if returns_old(self.connection) else ()
 
     def write(self, values: Values, more: Sequence[Any]) -> Write:
         return Write("update", self.table.values(more) if more else None, values)
@@ -251,4 +236,4 @@ class Delete(Statement):
 
 def _old(index: int) -> str:
     # No name of theirs is like it: an expression of the user's may name a column without table.
-    return f"{_OLD}.{_OLD}_{index}"
+    return f"{OLD}.{OLD}_{index}"

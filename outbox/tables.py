@@ -13,6 +13,7 @@ from outbox import conf
 from outbox.buffer import Buffer
 from outbox.columns import AnyField
 from outbox.payload import Column, Values, canonical
+from outbox.returning import Returning
 from outbox.suppression import is_suppressed
 
 Op = Literal["create", "update", "delete"]
@@ -58,6 +59,7 @@ class Table:
         self.label = model._meta.label
         self._model = model
         self.followers = followers
+        self._returning: dict[tuple[AnyField, ...], Returning] = {}
 
     def active(self, sender: type[Model], *, raw: bool) -> Table | None:
         """What is left of it for a write now, under `suppress` and OUTBOX_CAPTURE_RAW."""
@@ -85,6 +87,14 @@ class Table:
     def needs_before(self, assigned: Collection[AnyField]) -> bool:
         return any(each.needs_before(assigned) for each in self.followers)
 
+    def returning(self, compiler: Any, requested: Sequence[AnyField]) -> Returning:
+        """What a statement brings back for the followers, and for Django."""
+        key = tuple(requested)
+        found = self._returning.get(key)
+        if found is None:
+            found = self._returning[key] = Returning(compiler, self.columns, key)
+        return found
+
     def values(self, row: Iterable[Any]) -> Values:
         return canonical(self.label, self.columns, row)
 
@@ -94,6 +104,7 @@ class Table:
 
 
 _tables: dict[str, Table] = {}
+_with_parts: set[str] = set()
 _models: dict[type[Model], str] = {}
 
 
@@ -131,14 +142,27 @@ def tables_of(model: type[Model], *, raw: bool = False) -> list[Table]:
     return [table for table in tables if table]
 
 
+def any_parts() -> bool:
+    """Whether any table is followed whose rows are but parts of others."""
+    return bool(_with_parts)
+
+
+def has_parts(model: type[Model]) -> bool:
+    """Whether a row of a model is now recorded as a part of another's."""
+    return any_parts() and any(table.has_parts for table in tables_of(model))
+
+
 def _followers(model: type[Model]) -> list[Follower]:
     table = _tables.get(model._meta.db_table)
     return list(table.followers) if table else []
 
 
 def _set(model: type[Model], followers: list[Follower]) -> None:
+    name = model._meta.db_table
+    _with_parts.discard(name)
     if followers:
-        _tables[model._meta.db_table] = Table(model, followers)
+        table = _tables[name] = Table(model, followers)
+        _with_parts.update([name] if table.has_parts else [])
     else:
-        _tables.pop(model._meta.db_table, None)
+        _tables.pop(name, None)
         del _models[model]

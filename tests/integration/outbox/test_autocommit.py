@@ -32,7 +32,7 @@ import os, signal, django
 django.setup()
 from outbox.buffer import Buffer
 from tests.app.models import Order
-Buffer._insert = lambda self, rows: os.kill(os.getpid(), signal.SIGKILL)
+Buffer._insert = lambda self, rows, **kwargs: os.kill(os.getpid(), signal.SIGKILL)
 Order.objects.create(number="1")
 """
 

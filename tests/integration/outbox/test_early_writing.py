@@ -9,8 +9,8 @@ from django.db import connection, transaction
 from django.db.backends.signals import connection_created
 
 from outbox import buffer as buffers
+from outbox import insertion
 from outbox.apps import begin_empty
-from outbox.recorded import COLUMNS
 from tests.stored import said
 from tests.threads import in_thread
 from tests.words import Stop, say
@@ -193,12 +193,10 @@ def sizes_of_statements() -> Iterator[list[list[int]]]:
     """The bytes of key and value of each row, for each statement that writes events."""
     sizes: list[list[int]] = []
 
-    def wrapper(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        if "outbox_event" in sql:
-            keys, values = COLUMNS.index("key"), COLUMNS.index("value")
-            rows = zip(params[keys :: len(COLUMNS)], params[values :: len(COLUMNS)], strict=True)
-            sizes.append([len(key) + len(value) for key, value in rows])
-        return execute(sql, params, many, context)
+    def insert(connection: Any, rows: Any, **kwargs: Any) -> None:
+        sizes.append([row.size for row in rows])
+        insertion.insert(connection, rows, **kwargs)
 
-    with connection.execute_wrapper(wrapper):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(buffers, "insert", insert)
         yield sizes

@@ -126,7 +126,7 @@ def test_a_commit_that_the_database_refuses_leaves_no_event() -> None:
 
 
 def raises(failure: BaseException) -> Callable[..., None]:
-    def fail(*args: object) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
         raise failure
 
     return fail

@@ -3,14 +3,15 @@
 from threading import Thread
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, ProgrammingError, connection, transaction
 from django.test.utils import CaptureQueriesContext, override_settings
 
 import outbox
 from outbox import insertion
 from outbox.buffer import buffer_of
+from outbox.errors import FlushFailed
 from tests.app.events import Said
-from tests.app.models import Order
+from tests.app.models import Line, Order
 from tests.stored import said, stored
 from tests.waiting import meanwhile
 
@@ -60,6 +61,65 @@ def test_a_copy_that_the_database_refuses_is_a_database_error_and_undoes_the_row
     assert (Order.objects.count(), stored()) == (0, [])
     say("after")
     assert said() == ["after"]
+
+
+@pytest.mark.parametrize("conforming", ["on", "off"])
+def test_whatever_a_key_holds_is_a_literal(conforming: str) -> None:
+    keys = ["o'hara", "back\\slash \\' ", "%s %% %(a)s", "E'\\x00'; ROLLBACK; --", "Zoë 🦊"]
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET standard_conforming_strings = {conforming}")
+        try:
+            for key in keys:
+                say("a", who=key)
+        finally:
+            cursor.execute("RESET standard_conforming_strings")
+    assert [(row.key, row.subject) for row in stored()] == [(key, key) for key in keys]
+
+
+class TestCommit:
+    """Few events travel together with the COMMIT."""
+
+    def test_what_the_commit_refuses_undoes_rows_and_events(self) -> None:
+        with pytest.raises(IntegrityError, match="foreign key"), transaction.atomic():
+            Line.objects.create(order_id=404)
+        assert (Line.objects.count(), stored()) == (0, [])
+        say("after")
+        assert said() == ["after"]
+
+    def test_a_missing_table_that_only_the_commit_needs_is_not_said_to_be_ours(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(LATE_FAILURE)
+        try:
+            with pytest.raises(ProgrammingError, match="nowhere") as refused, transaction.atomic():
+                Order.objects.create(number="1")
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("DROP FUNCTION fail_late CASCADE")
+        assert not isinstance(refused.value, FlushFailed)
+        assert (Order.objects.count(), stored()) == (0, [])
+
+    def test_it_goes_alone_where_the_server_binds_values(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(connection.features, "uses_server_side_binding", True)
+        with CaptureQueriesContext(connection) as queries:
+            say("a")
+        assert not any("; COMMIT" in query["sql"] for query in queries)
+        assert said() == ["a"]
+
+    def test_it_goes_alone_in_a_pipeline(self) -> None:
+        connection.ensure_connection()
+        with connection.connection.pipeline():
+            say("a")
+        assert said() == ["a"]
+
+
+LATE_FAILURE = """
+CREATE FUNCTION fail_late() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN PERFORM FROM nowhere; RETURN NULL; END';
+CREATE CONSTRAINT TRIGGER late AFTER INSERT ON testapp_order DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION fail_late();
+"""
 
 
 class TestStrictKeyOrder:

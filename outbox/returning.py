@@ -1,0 +1,54 @@
+"""What a statement brings back: the columns of its rows, in SQL and out of what was returned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.db.models import DateTimeField
+from psycopg.types.datetime import TimestamptzLoader
+
+from outbox.columns import AnyField
+from outbox.payload import Column
+
+OLD = "outbox_old"
+"""What rows were called before the statement; a table may be called "old" as well."""
+
+Rows = list[tuple[Any, ...]]
+
+
+class Returning:
+    """First what the followers of a table need, then what Django asks for itself."""
+
+    def __init__(self, compiler: Any, columns: Sequence[Column], requested: Sequence[AnyField]):
+        quote = compiler.connection.ops.quote_name
+        self.table: str = quote(compiler.query.get_meta().db_table)
+        self.followed = [column.field for column in columns]
+        fields = self.fields = list(dict.fromkeys([*self.followed, *requested]))
+        self.width = len(fields)
+        self.sql = ", ".join(f"{self.table}.{quote(field.column)}" for field in fields)
+        self.old = [f"{OLD}.{quote(field.column)}" for field in self.followed]
+        self._requested = [fields.index(field) for field in requested]
+        self._converters = _converters(compiler, requested)
+        self._loads_moments = _has_moments(self.followed) and not _has_moments(requested)
+
+    def prepare(self, cursor: Any) -> None:
+        """Load moments as psycopg does, in C; Django's own loader is Python's, for each value."""
+        if self._loads_moments:
+            cursor.cursor.adapters.register_loader("timestamptz", TimestamptzLoader)
+
+    def requested(self, compiler: Any, rows: Rows) -> Rows:
+        """What Django asked for, as it would have converted it."""
+        found: Any = [[row[index] for index in self._requested] for row in rows]
+        if self._converters:
+            found = compiler.apply_converters(found, self._converters)
+        return [tuple(row) for row in found]
+
+
+def _has_moments(fields: Iterable[AnyField]) -> bool:
+    return any(isinstance(field, DateTimeField) for field in fields)
+
+
+def _converters(compiler: Any, requested: Sequence[AnyField]) -> Any:
+    table = compiler.query.get_meta().db_table
+    return compiler.get_converters([field.get_col(table) for field in requested])
