@@ -27,12 +27,13 @@ class Stored(NamedTuple):
         return lookup(self.type, self.version).model_validate_json(self.value)
 
 
-def stored(*, using: str = "default") -> list[Stored]:
-    """Every row, by id."""
+def stored(*, using: str = "default", after: int = 0) -> list[Stored]:
+    """Every row, by id, or those above one."""
     with connections[using].cursor() as cursor:
         cursor.execute(
             "SELECT id, topic, convert_from(key, 'UTF8'), type, version, subject, value "
-            "FROM outbox_event ORDER BY id"
+            "FROM outbox_event WHERE id > %s ORDER BY id",
+            [after],
         )
         return [
             Stored._make((*columns, None if value is None else bytes(value)))

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from django.contrib.contenttypes.fields import GenericForeignKey, GenericRelation
+from django.contrib.contenttypes.models import ContentType
 from django.contrib.postgres.fields import (
     ArrayField,
     BigIntegerRangeField,
@@ -261,6 +263,38 @@ class Answer(models.Model):
 
 class Label(models.Model):
     name = models.TextField()
+
+
+@outbox.capture(topic="test.remarks")
+class Remark(models.Model):
+    """About a row of any model."""
+
+    # Tables of applications without migrations, such as this, are made before those of others.
+    about_type = models.ForeignKey(ContentType, models.CASCADE, db_constraint=False)
+    about_id = models.BigIntegerField()
+    about = GenericForeignKey("about_type", "about_id")
+    text = models.TextField(default="")
+
+
+@outbox.capture(topic="test.talks")
+class Talk(models.Model):
+    """It has relations of every kind."""
+
+    title = models.TextField(default="")
+    speaker = models.ForeignKey(Customer, models.SET_DEFAULT, null=True, default=None)
+    tags: Any = models.ManyToManyField(Label, related_name="tagged")
+    labels: Any = models.ManyToManyField(Label, through="Listing", related_name="listed")
+    remarks = GenericRelation(Remark, "about_id", "about_type")
+
+
+@outbox.capture(topic="test.listings")
+class Listing(models.Model):
+    talk = models.ForeignKey(Talk, models.CASCADE)
+    label = models.ForeignKey(Label, models.CASCADE)
+    rank = models.IntegerField(default=0)
+
+
+outbox.capture(topic="test.talk-tags")(Talk.tags.through)
 
 
 class Sealed(models.TextField):  # type: ignore[type-arg]

@@ -1,22 +1,47 @@
-"""Whichever way rows are written: the events, applied in order, give the rows."""
+"""Whichever way rows are written, and however it ends: the events, applied in order, give them."""
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from itertools import count
 from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import IntegrityError, connection, transaction
-from django.db.models import F
+from django.db import connection, transaction
 from django.db.models.signals import post_save
-from hypothesis import HealthCheck, given, settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
-from tests.app.models import Article, Car, Customer, Line, Lorry, Order, Seat, Vehicle
-from tests.stored import stored
+import outbox
+from outbox.buffer import Buffer
+from outbox.captured import Captured
+from outbox.tables import Table
+from schemas import Change, encode
+from tests.app.events import Said
+from tests.app.models import (
+    Article,
+    Line,
+    Listing,
+    Lorry,
+    Member,
+    Note,
+    Order,
+    Remark,
+    Seat,
+    Talk,
+    Vehicle,
+)
+from tests.integration.outbox.ways import WAYS, Rows, empty_tables
+from tests.stored import Stored, stored
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,180 +52,185 @@ CAPTURED: dict[str, tuple[Any, tuple[str, ...]]] = {
     "test.vehicles": (Vehicle, ("id",)),
     "test.lorries": (Lorry, ("vehicle_ptr_id",)),
     "test.seats": (Seat, ("row", "number")),
+    "test.members": (Member, ("number",)),
+    "test.remarks": (Remark, ("id",)),
+    "test.talks": (Talk, ("id",)),
+    "test.listings": (Listing, ("id",)),
+    "test.talk-tags": (Talk.tags.through, ("id",)),
 }
-ARTICLE = {"slug": "slug", "title": "title", "author": "author_id"}
-
-Step = tuple[Any, ...]
-
-
-class Writes:
-    """Every way to write; `n` chooses among rows and values."""
-
-    def __init__(self) -> None:
-        self._numbers = count()
-
-    def text(self) -> str:
-        return f"text {next(self._numbers)}"
-
-    def some(self, model: Any, n: int) -> Any:
-        """An instance, made if there is none."""
-        rows = list(model.objects.order_by("pk"))
-        return rows[n % len(rows)] if rows else getattr(self, f"new_{model.__name__.lower()}")()
-
-    def new_customer(self) -> Customer:
-        return Customer.objects.create(name=self.text())
-
-    def new_order(self) -> Order:
-        return Order.objects.create(number=self.text())
-
-    def new_article(self) -> Article:
-        return Article.objects.create(slug=self.text(), title=self.text())
-
-    def new_vehicle(self) -> Vehicle:
-        return Vehicle.objects.create(wheels=next(self._numbers))
-
-    def new_lorry(self) -> Lorry:
-        return Lorry.objects.create(wheels=next(self._numbers), load=1)
-
-    def create(self, n: int) -> None:
-        (self.new_order, self.new_article, self.new_vehicle, self.new_lorry)[n % 4]()
-
-    def create_with_relations(self, n: int) -> None:
-        customer = self.some(Customer, n)
-        order = Order.objects.create(number=self.text(), customer=customer)
-        order.lines.create(text=self.text())
-        Article.objects.create(slug=self.text(), title="t", author=customer)
-
-    def save(self, n: int) -> None:
-        order = self.some(Order, n)
-        order.number, order.quantity = self.text(), F("quantity") + n
-        order.save()
-
-    def save_some_fields(self, n: int) -> None:
-        order = self.some(Order, n)
-        order.number, order.quantity = self.text(), 99
-        order.save(update_fields=["number"])
-
-    def save_deferred(self, n: int) -> None:
-        self.some(Lorry, n)
-        lorry = Lorry.objects.only("load").order_by("pk")[0]
-        lorry.load = n
-        lorry.save()
-
-    def save_child(self, n: int) -> None:
-        lorry = self.some(Lorry, n)
-        lorry.wheels, lorry.load = n, n
-        lorry.save(update_fields=[None, ["wheels"], ["load"]][n % 3])
-
-    def save_parent_of_child(self, n: int) -> None:
-        vehicle = self.some(Vehicle, n)
-        vehicle.wheels = next(self._numbers)
-        vehicle.save()
-
-    def adopt(self, n: int) -> None:
-        vehicle = self.new_vehicle()
-        (Car, Lorry)[n % 2](vehicle_ptr=vehicle, wheels=n).save()
-
-    def bulk_create(self, n: int) -> None:
-        Order.objects.bulk_create([Order(number=self.text()) for _ in range(n % 7)])
-
-    def bulk_create_or_ignore(self, n: int) -> None:
-        known = self.some(Article, n).slug
-        rows = [Article(slug=known, title="no"), Article(slug=self.text(), title="yes")]
-        Article.objects.bulk_create(rows[n % 2 :] + rows[: n % 2], ignore_conflicts=True)
-
-    def bulk_create_or_update(self, n: int) -> None:
-        known = self.some(Article, n).slug
-        rows = [Article(slug=known, title=self.text()), Article(slug=self.text(), title="new")]
-        Article.objects.bulk_create(
-            rows, update_conflicts=True, unique_fields=["slug"], update_fields=["title"]
-        )
-
-    def bulk_create_or_move(self, n: int) -> None:
-        known = self.some(Article, n)
-        Article.objects.bulk_create(
-            [Article(pk=known.pk, slug=self.text(), title="moved")],
-            update_conflicts=True,
-            unique_fields=["id"],
-            update_fields=["slug", "title"],
-        )
-
-    def bulk_update(self, n: int) -> None:
-        self.some(Order, n)
-        orders = list(Order.objects.all())
-        for order in orders:
-            order.total = Decimal(n)
-        Order.objects.bulk_update(orders, ["total"], batch_size=2)
-
-    def update(self, n: int) -> None:
-        Order.objects.filter(pk__gt=n).update(quantity=F("quantity") + 1)
-
-    def update_through_a_join(self, n: int) -> None:
-        Line.objects.filter(order__quantity__gt=n % 3).update(text=self.text())
-
-    def update_children(self, n: int) -> None:
-        Lorry.objects.update(**[{"load": n}, {"wheels": n}, {"load": n, "wheels": n}][n % 3])
-
-    def update_parents(self, n: int) -> None:
-        Vehicle.objects.update(wheels=n)
-
-    def update_the_key(self, n: int) -> None:
-        Article.objects.filter(pk=self.some(Article, n).pk).update(slug=self.text())
-
-    def update_a_primary_key(self, n: int) -> None:
-        Seat.objects.get_or_create(row="A", number=n)
-        Seat.objects.filter(row="A", number=n).update(number=1_000 + next(self._numbers))
-
-    def update_or_create(self, n: int) -> None:
-        Seat.objects.update_or_create(row="B", number=n % 3, defaults={"taken": n % 2 == 0})
-
-    def relate(self, n: int) -> None:
-        order, other = self.some(Order, n), self.new_order()
-        line = Line.objects.create(order=order)
-        other.lines.add(line)
-        other.lines.set([line, Line(order=order, text="y")], bulk=False)
-
-    def set_to_null(self, n: int) -> None:
-        customer = self.some(Customer, n)
-        Article.objects.update(author=customer)
-        customer.delete()
-
-    def unrelate(self, n: int) -> None:
-        customer = self.some(Customer, n)
-        customer.article_set.add(self.some(Article, n))
-        customer.article_set.clear()
-
-    def delete(self, n: int) -> None:
-        self.some((Order, Article, Vehicle, Lorry)[n % 4], n).delete()
-
-    def delete_many(self, n: int) -> None:
-        model = (Order, Line, Article, Vehicle, Lorry, Seat)[n % 6]
-        model.objects.all().delete()
-
-    def keep_parents(self, n: int) -> None:
-        self.some(Lorry, n).delete(keep_parents=True)
-
-    def fail(self, n: int) -> None:
-        known = self.some(Article, n).slug
-        with contextlib.suppress(IntegrityError), transaction.atomic():
-            self.new_order()
-            Article.objects.create(slug=known, title="twice")
-
-
-WRITES = sorted(name for name in vars(Writes) if not name.startswith(("_", "new_", "some", "text")))
-WRITE = st.tuples(st.sampled_from(WRITES), st.integers(0, 8))
-
-
-def nested(steps: st.SearchStrategy[Step]) -> st.SearchStrategy[Step]:
-    body = st.lists(steps, min_size=1, max_size=4)
-    return st.tuples(st.just("atomic"), st.booleans(), body)
-
-
-PROGRAMS = st.lists(st.recursive(WRITE, nested, max_leaves=6), min_size=1, max_size=6)
+UNSEEN = {"internal_note", "password"}
+N = st.integers(0, 8)
 
 
 class Stop(Exception):
     pass
+
+
+def usable() -> bool:
+    """Django runs no statement in a block that will be rolled back."""
+    return not connection.needs_rollback
+
+
+def in_transaction() -> bool:
+    return connection.in_atomic_block or not connection.get_autocommit()
+
+
+class Program(RuleBasedStateMachine):
+    """Writes in autocommit, in blocks of `atomic()` and in transactions by hand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        empty_tables()
+        self.numbers = count(1)
+        self.scopes: list[Any] = []  # blocks of atomic(), and savepoints by hand by their names
+        self.consumer = Consumer()
+
+    @precondition(lambda self: usable())
+    @rule(writes=st.lists(st.tuples(st.sampled_from(WAYS), N), min_size=1, max_size=4))
+    def write(self, writes: list[tuple[tuple[type[Rows], str], int]]) -> None:
+        for (kind, name), n in writes:
+            getattr(kind(self.numbers), name)(n)
+
+    @precondition(lambda self: usable())
+    @rule()
+    def say(self) -> None:
+        """A domain event beside its row."""
+        word = f"word {next(self.numbers)}"
+        with transaction.atomic():
+            Note.objects.create(text=word)
+            outbox.record(Said(who="me", what=word))
+
+    @precondition(lambda self: usable())
+    @rule()
+    def swallow(self) -> None:
+        """The event of this row cannot be recorded, and nobody notices."""
+        with transaction.atomic():
+            Note.objects.create(text=f"word {next(self.numbers)}")
+            with contextlib.suppress(outbox.OutboxError):
+                outbox.record("no event")  # type: ignore[arg-type]
+
+    @precondition(lambda self: usable() and len(self.scopes) < 6)
+    @rule(savepoint=st.booleans())
+    def begin(self, savepoint: bool) -> None:
+        block = transaction.atomic(savepoint=savepoint)
+        block.__enter__()
+        self.scopes.append(block)
+
+    @precondition(lambda self: self.blocks())
+    @rule(succeeds=st.booleans())
+    def end(self, succeeds: bool) -> None:
+        while isinstance(block := self.scopes.pop(), str):
+            pass  # a savepoint that nobody ends, ends with its block
+        stop = None if succeeds else Stop()
+        block.__exit__(stop and Stop, stop, None)
+
+    @precondition(lambda self: usable() and in_transaction())
+    @rule()
+    def set_savepoint(self) -> None:
+        self.scopes.append(transaction.savepoint())
+
+    @precondition(lambda self: usable() and self.scopes and isinstance(self.scopes[-1], str))
+    @rule(how=st.sampled_from(["release", "roll back", "roll back and stay"]))
+    def end_savepoint(self, how: str) -> None:
+        if how == "release":
+            transaction.savepoint_commit(self.scopes.pop())
+            return
+        transaction.savepoint_rollback(self.scopes[-1])
+        if how == "roll back":
+            self.scopes.pop()
+
+    @precondition(lambda self: any(connection.savepoint_ids[-1:]))
+    @rule()
+    def set_rollback(self) -> None:
+        transaction.set_rollback(True)
+
+    @precondition(lambda self: not in_transaction())
+    @rule()
+    def begin_by_hand(self) -> None:
+        transaction.set_autocommit(False)
+
+    @precondition(lambda self: not connection.get_autocommit() and not self.blocks())
+    @rule(succeeds=st.booleans(), more=st.booleans())
+    def end_by_hand(self, succeeds: bool, more: bool) -> None:
+        self.scopes.clear()
+        transaction.commit() if succeeds and usable() else transaction.rollback()
+        if not more:
+            transaction.set_autocommit(True)
+
+    @invariant()
+    def the_consumer_has_the_rows(self) -> None:
+        if not in_transaction():
+            self.consumer.read()
+            for topic, (model, key) in CAPTURED.items():
+                assert self.consumer.states[topic] == rows(model, key), topic
+            assert self.consumer.words == list(
+                Note.objects.order_by("id").values_list("text", flat=True)
+            )
+
+    def teardown(self) -> None:
+        while self.blocks():
+            self.end(succeeds=False)
+        if not connection.get_autocommit():
+            transaction.rollback()
+            transaction.set_autocommit(True)
+
+    def blocks(self) -> list[Any]:
+        return [scope for scope in self.scopes if not isinstance(scope, str)]
+
+
+class Consumer:
+    """It began with nothing, and applies what it reads: the state of each key, by topic."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, dict[str, Any]] = {topic: {} for topic in CAPTURED}
+        self.words: list[str] = []
+        self._last = 0
+
+    def read(self) -> None:
+        for row in stored(after=self._last):
+            self._last = row.id
+            if row.value is None:
+                assert row.key not in self.states[row.topic]
+            else:
+                self._apply(row)
+
+    def _apply(self, row: Stored) -> None:
+        event = row.event
+        assert encode(event) == row.value
+        if isinstance(event, Said):
+            self.words.append(event.what)
+        else:
+            assert isinstance(event, Change)
+            self._change(row.key, row.json, self.states[row.topic])
+
+    def _change(self, key: str, change: dict[str, Any], states: dict[str, Any]) -> None:
+        before, after = states.get(key), change["after"]
+        assert (change["op"] == "create") == (before is None)
+        assert change["before"] in (None, before)
+        if change["op"] == "delete":
+            assert change["before"] == states.pop(key)
+            return
+        if change["changed"] is not None:
+            assert before is not None
+            assert set(change["changed"]) == {name for name in after if after[name] != before[name]}
+        states[key] = after
+
+
+def rows(model: Any, key: tuple[str, ...]) -> dict[str, Any]:
+    """The rows as a consumer should know them, read by Django and nothing of the outbox."""
+    found = {}
+    for values in model._base_manager.values():
+        if model is Article:
+            wanted = {"slug": "slug", "title": "title", "author": "author_id"}
+            values = {name: values[column] for name, column in wanted.items()}
+        state = {name: plain(value) for name, value in values.items() if name not in UNSEEN}
+        parts = [str(values[name]) for name in key]
+        found[parts[0] if len(parts) == 1 else json.dumps(parts, separators=(",", ":"))] = state
+    return found
+
+
+def plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Decimal | UUID) else value
 
 
 def meddle(instance: Any, created: bool, **kwargs: object) -> None:
@@ -225,66 +255,58 @@ def _meddling() -> Iterator[None]:
         post_save.disconnect(meddle, sender=model)
 
 
-def run(writes: Writes, steps: list[Step]) -> None:
-    for name, *arguments in steps:
-        if name != "atomic":
-            getattr(writes, name)(*arguments)
-            continue
-        succeeds, body = arguments
-        with contextlib.suppress(Stop), transaction.atomic():
-            run(writes, body)
-            if not succeeds:
-                raise Stop
+@pytest.fixture(autouse=True)
+def _short_statements(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some events are written early, some are inserted and some are copied."""
+    monkeypatch.setattr("outbox.buffer.ROWS_PER_STATEMENT", 4)
+    monkeypatch.setattr("outbox.insertion.COPIED_FROM", 3)
 
 
-def applied() -> dict[str, dict[str, Any]]:
-    """What a consumer has that began with nothing: the state of each key, by topic."""
-    states: dict[str, dict[str, Any]] = {topic: {} for topic in CAPTURED}
-    for row in stored():
-        state = states[row.topic]
-        if row.value is None:
-            assert row.key not in state
-        elif (change := row.json)["op"] == "delete":
-            assert change["before"] == state.pop(row.key)
-        else:
-            assert (change["op"] == "create") == (row.key not in state)
-            state[row.key] = change["after"]
-    return states
+def test_the_events_of_any_program_applied_in_order_give_the_rows() -> None:
+    run_state_machine_as_test(
+        Program, settings=settings(max_examples=100, stateful_step_count=30, deadline=None)
+    )
 
 
-@pytest.mark.parametrize("outer", [contextlib.nullcontext, transaction.atomic])
-@given(program=PROGRAMS)
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+def first_row_only(self: Table, writes: Any, buffer: Buffer) -> None:
+    for each in self.followers:
+        each.written(writes[:1], buffer)
+
+
+def nothing_dropped(self: Buffer, position: int) -> None:
+    return None
+
+
+def never_moved(self: Captured, before: Any, after: Any) -> bool:
+    return False
+
+
+def forgotten_release(self: Buffer, sid: str) -> None:
+    if (index := self._savepoints.index(sid)) is not None:
+        self.truncate(index + 1)
+
+
+@pytest.mark.parametrize(
+    ("owner", "method", "fault"),
+    [
+        (Table, "written", first_row_only),
+        (Buffer, "_drop", nothing_dropped),
+        (Buffer, "unmark", forgotten_release),
+        (Captured, "_moved", never_moved),
+    ],
 )
-def test_the_events_of_any_program_applied_in_order_give_the_rows(
-    outer: Any, program: list[Step]
+def test_programs_find_a_fault(
+    owner: type, method: str, fault: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "TRUNCATE testapp_order, testapp_article, testapp_vehicle, testapp_seat, "
-            "testapp_customer, outbox_event CASCADE"
+    monkeypatch.setattr(owner, method, fault)
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(
+            Program,
+            settings=settings(
+                max_examples=200,
+                stateful_step_count=30,
+                deadline=None,
+                database=None,
+                phases=[Phase.generate],
+            ),
         )
-    with outer():
-        run(Writes(), program)
-    assert applied() == {topic: rows(model, key) for topic, (model, key) in CAPTURED.items()}
-
-
-def rows(model: Any, key: tuple[str, ...]) -> dict[str, Any]:
-    """The rows as a consumer should know them, read by Django and nothing of the outbox."""
-    found = {}
-    for values in model.objects.values():
-        if model is Article:
-            values = {
-                "slug": values["slug"],
-                "title": values["title"],
-                "author": values["author_id"],
-            }
-        state = {name: plain(value) for name, value in values.items() if name != "internal_note"}
-        parts = [str(values[name]) for name in key]
-        found[parts[0] if len(parts) == 1 else json.dumps(parts, separators=(",", ":"))] = state
-    return found
-
-
-def plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Decimal | UUID) else value

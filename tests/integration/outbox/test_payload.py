@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
@@ -207,6 +208,28 @@ class TestStaleMemory:
         counter.save()
         state = stored()[1].json["after"]
         assert (state["shouted"], state["twice"]) == ("OLD", 8)
+
+    @pytest.mark.usefixtures("_trigger")
+    def test_what_a_trigger_changes_on_the_way_in_is_recorded(self) -> None:
+        counter = Counter.objects.create(value=3)
+        Counter.objects.update(value=5)
+        Counter.objects.bulk_create([Counter(value=1)])
+        assert (counter.value, stored()[0].json["after"]["value"]) == (3, 103)
+        assert [row.json["after"]["value"] for row in stored()[1:]] == [105, 101]
+        assert [row.json["after"]["twice"] for row in stored()] == [206, 210, 202]
+
+    @pytest.fixture
+    def _trigger(self) -> Iterator[None]:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "CREATE FUNCTION testapp_add() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                "NEW.value = NEW.value + 100; RETURN NEW; END $$;"
+                "CREATE TRIGGER add BEFORE INSERT OR UPDATE ON testapp_counter FOR EACH ROW "
+                "EXECUTE FUNCTION testapp_add()"
+            )
+        yield
+        with connection.cursor() as cursor:
+            cursor.execute("DROP FUNCTION testapp_add() CASCADE")
 
     def test_columns_outside_update_fields_are_recorded_as_stored_not_as_in_memory(self) -> None:
         order = Order.objects.create(number="1", quantity=1)

@@ -2,28 +2,37 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 import psycopg
 import pytest
+from django.contrib.auth.signals import user_login_failed
 from django.db import connection, transaction
 from django.db.models import F
 from django.dispatch import Signal
 
 import outbox
-from outbox import buffer
+from outbox import buffer, statements
+from outbox.insertion import COPIED_FROM
 from tests.app.events import Said
 from tests.app.models import (
     Article,
     Counter,
+    Customer,
+    Label,
+    Ledger,
     Line,
     Lorry,
+    Member,
     Motorboat,
     Note,
     Order,
+    Talk,
     UrgentOrder,
     Vehicle,
 )
+from tests.integration.outbox.ways import WAYS, Children, Rows, empty_tables
 from tests.stored import stored
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -154,16 +163,98 @@ def test_the_extra_statements_of_a_write_are_those_that_the_documentation_states
 def count_of(write: Callable[[Order], object]) -> int:
     """Statements of a write to a new order with two lines, among other rows."""
     with outbox.suppress():
-        for model in (Order, Article, Counter, Vehicle, Motorboat):
+        for model in (Order, Article, Counter, Vehicle, Motorboat, Member):
             model.objects.all().delete()
         order = Order.objects.create(number="1")
         Line.objects.bulk_create([Line(order=order), Line(order=order)])
         Article.objects.create(slug="one", title="One")
         Counter.objects.create(pk=1)
         Lorry.objects.create()
+        Member.objects.create(number=1)
     with counted() as sent, transaction.atomic():
         write(order)
     return len(sent)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), WAYS, ids=[f"{kind.__name__}.{name}" for kind, name in WAYS]
+)
+def test_no_way_to_write_costs_a_statement_but_one_for_many_events(
+    kind: type[Rows], name: str
+) -> None:
+    """But for children by multi-table inheritance, which have to be read."""
+    with outbox.suppress():
+        plain = count_of_way(kind, name)
+    with outbox.suppress(*([Lorry] if kind is Children else [Vehicle])):
+        recorded = count_of_way(kind, name)
+    assert recorded == plain + (1 if len(stored()) >= COPIED_FROM else 0)
+
+
+def count_of_way(kind: type[Rows], name: str) -> int:
+    """Statements of a way to write, tried with every choice that it has, in one transaction."""
+    empty_tables()
+    way = kind(count(1))
+    with outbox.suppress():
+        for model in (Customer, Order, Article, Lorry, Member, Label, Talk):
+            way.some(model, 0)
+        Line.objects.create(order=Order.objects.get())
+        talk, label = Talk.objects.get(), Label.objects.get()
+        talk.tags.add(label)
+        talk.labels.add(label)
+    with counted() as sent, transaction.atomic():
+        for n in range(9):
+            getattr(way, name)(n)
+    return len(sent)
+
+
+def test_a_write_in_autocommit_costs_the_begin_and_the_end_of_a_transaction() -> None:
+    with counted() as sent:
+        Order.objects.create(number="1")
+    verbs = sorted(statement.split()[0] for statement in sent)
+    assert verbs == ["BEGIN", "INSERT", "INSERT"]
+    assert sent[-1].endswith("; COMMIT")
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda order: Article.objects.update(slug="other"),
+        lambda order: Member.objects.update(name="other"),
+    ],
+    ids=["the key", "a model whose old rows are asked for"],
+)
+def test_before_postgresql_18_the_old_row_costs_a_statement_that_locks_it(
+    write: Callable[[Order], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statements, "returns_old", lambda connection: False)
+    with outbox.suppress():
+        plain = count_of(write)
+    assert count_of(write) == plain + 1
+
+
+def test_rows_that_are_read_again_cost_a_query_for_each_thousand() -> None:
+    def write(order: Order) -> None:
+        Ledger.objects.bulk_create([Ledger() for _ in range(1001)])
+
+    with outbox.suppress():
+        plain = count_of(write)
+    assert count_of(write) == plain + 2 + 1  # a thousand events are copied, the last one is not
+
+
+def test_a_failed_login_inside_a_transaction_costs_its_savepoint() -> None:
+    def fail(order: Order) -> None:
+        Note.objects.create()
+        user_login_failed.send(None, credentials={"username": "ann"})
+
+    def on_failure(credentials: dict[str, Any], **kwargs: object) -> Said:
+        return Said(who="me", what=credentials["username"])
+
+    plain = count_of(fail)
+    receiver = outbox.receiver(user_login_failed)(on_failure)
+    try:
+        assert count_of(fail) == plain + 2
+    finally:
+        user_login_failed.disconnect(receiver)
 
 
 def test_many_events_are_written_in_statements_of_a_thousand() -> None:
