@@ -20,6 +20,7 @@ class OutboxConfig(AppConfig):
 
     def ready(self) -> None:
         from outbox import (
+            bypasses,
             checks,
             compilers,
             conf,
@@ -36,6 +37,7 @@ class OutboxConfig(AppConfig):
         operations.install()
         compilers.install()
         checks.register()
+        bypasses.register()
         connection_created.connect(begin_empty, dispatch_uid="outbox.buffer")
         pre_migrate.connect(installation.migration_started, sender=self)
         post_migrate.connect(registration.register, sender=self)

@@ -15,7 +15,6 @@ from outbox import conf, database, installation, registration, topics
 from outbox.capture import captured_models
 from outbox.captured import Captured
 from outbox.compilers import foreign_compilers
-from outbox.coverage import changed_by_database
 from outbox.errors import OutboxError
 from schemas import SchemaError
 
@@ -83,7 +82,6 @@ def check_captured(
 ) -> Iterable[CheckMessage]:
     for captured in captured_models():
         yield from _check_database(captured)
-        yield from _check_relations(captured)
         try:
             captured.event  # noqa: B018 - made here at the latest
         except (OutboxError, SchemaError) as fault:
@@ -118,7 +116,7 @@ def check_sequence(
     **kwargs: Any,
 ) -> Iterable[CheckMessage]:
     """Runs with `check --database` and with `migrate`."""
-    connection = _installed(databases)
+    connection = installed(databases)
     cache = installation.sequence_cache(connection) if connection else 1
     if cache != 1:
         yield Error(
@@ -135,7 +133,7 @@ def check_registration(
     **kwargs: Any,
 ) -> Iterable[CheckMessage]:
     """Runs with `check --database` and with `migrate`."""
-    connection = _installed(databases)
+    connection = installed(databases)
     found = list(registration.differences(connection.alias)) if connection else []
     if found:
         yield checks.Warning(
@@ -145,7 +143,7 @@ def check_registration(
         )
 
 
-def _installed(databases: Sequence[str] | None) -> BaseDatabaseWrapper | None:
+def installed(databases: Sequence[str] | None) -> BaseDatabaseWrapper | None:
     """The connection to the outbox, if its database is asked about and has the tables."""
     alias = database.alias()
     if alias not in (databases or ()) or connections[alias].vendor != "postgresql":
@@ -173,17 +171,6 @@ def _check_database(captured: Captured) -> Iterable[CheckMessage]:
             hint="One transaction cannot hold both. Route both to the same database.",
             obj=captured.model,
             id="outbox.E005",
-        )
-
-
-def _check_relations(captured: Captured) -> Iterable[CheckMessage]:
-    for name in changed_by_database(captured.model):
-        yield Error(
-            f"{captured.label}.{name} is changed by the database when its target is deleted, which "
-            "no capture sees.",
-            hint="Let Django do it: on_delete=CASCADE, SET_NULL or SET_DEFAULT.",
-            obj=captured.model,
-            id="outbox.E008",
         )
 
 

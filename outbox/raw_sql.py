@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from inspect import unwrap
@@ -10,17 +11,26 @@ from typing import Any
 
 from django.db.models import Model
 
+_WRITE = re.compile(r"\bUPDATE\s|\bINSERT\s+INTO\s|\bDELETE\s+FROM\s|\bMERGE\s+INTO\s|\bTRUNCATE\s")
+
 
 def sends_sql(model: type[Model]) -> list[str]:
     """Methods that open a cursor of the database, by name; Django's own only read with it."""
-    classes = dict.fromkeys(cls for root in _roots(model) for cls in root.__mro__)
-    return [
-        f"{cls.__module__}.{cls.__qualname__}.{name}"
-        for cls in classes
-        if not cls.__module__.startswith("django.")
-        for name, member in vars(cls).items()
-        if _opens_cursor(_code(member))
-    ]
+    return [name for name, codes in _methods(model) if _opens_cursor(codes)]
+
+
+def writes_sql(model: type[Model]) -> list[str]:
+    """Those of them in which SQL stands that writes."""
+    return [name for name, codes in _methods(model) if _opens_cursor(codes) and _writes(codes)]
+
+
+def _methods(model: type[Model]) -> Iterator[tuple[str, list[CodeType]]]:
+    """By name, each with the code of the functions inside."""
+    for cls in dict.fromkeys(cls for root in _roots(model) for cls in root.__mro__):
+        if not cls.__module__.startswith("django."):
+            for name, member in vars(cls).items():
+                code = _code(member)
+                yield f"{cls.__module__}.{cls.__qualname__}.{name}", list(_all(code))
 
 
 def _roots(model: type[Model]) -> Iterator[type]:
@@ -37,8 +47,18 @@ def _code(member: Any) -> CodeType | None:
     return getattr(unwrap(member), "__code__", None) if callable(member) else None
 
 
-def _opens_cursor(code: CodeType | None) -> bool:
-    if code is None:
-        return False
-    inner = (each for each in code.co_consts if isinstance(each, CodeType))
-    return "cursor" in code.co_names or any(map(_opens_cursor, inner))
+def _all(code: CodeType | None) -> Iterator[CodeType]:
+    if code is not None:
+        yield code
+        for each in code.co_consts:
+            if isinstance(each, CodeType):
+                yield from _all(each)
+
+
+def _opens_cursor(codes: list[CodeType]) -> bool:
+    return any("cursor" in code.co_names for code in codes)
+
+
+def _writes(codes: list[CodeType]) -> bool:
+    constants = (each for code in codes for each in code.co_consts if isinstance(each, str))
+    return any(_WRITE.search(each) for each in constants)

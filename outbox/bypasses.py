@@ -1,0 +1,109 @@
+"""System checks: ways to change rows of captured models that no capture sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Tags
+from django.db.models import Model
+
+from outbox import conf
+from outbox.capture import captured_models
+from outbox.checks import installed
+from outbox.coverage import changed_by_database
+from outbox.raw_sql import writes_sql
+
+FOREIGN_KEYS = """
+    SELECT conname FROM pg_constraint
+    WHERE conrelid = to_regclass(%s) AND contype = 'f'
+    AND (confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd')) ORDER BY conname
+"""
+IS_VIEW = "SELECT FROM pg_class WHERE oid = to_regclass(%s) AND relkind IN ('v', 'm', 'f')"
+
+
+def register() -> None:
+    checks.register(check_relations, Tags.models)
+    checks.register(check_raw_saves, Tags.models)
+    checks.register(check_raw_sql, Tags.models)
+    checks.register(check_tables, Tags.database)
+
+
+def check_relations(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> Iterable[CheckMessage]:
+    for captured in captured_models():
+        for name in changed_by_database(captured.model):
+            yield Error(
+                f"{captured.label}.{name} is changed by the database when its target is deleted, "
+                "which no capture sees.",
+                hint="Let Django do it: on_delete=CASCADE, SET_NULL or SET_DEFAULT.",
+                obj=captured.model,
+                id="outbox.E008",
+            )
+
+
+def check_raw_saves(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> Iterable[CheckMessage]:
+    if captured_models() and not conf.current().capture_raw:
+        yield checks.Warning(
+            "OUTBOX_CAPTURE_RAW is off: what loaddata and other raw saves write of captured "
+            "models is no event.",
+            hint="Remove the setting, or silence this check if consumers have those rows already.",
+            id="outbox.W005",
+        )
+
+
+def check_raw_sql(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> Iterable[CheckMessage]:
+    for captured in captured_models():
+        if methods := writes_sql(captured.model):
+            yield checks.Warning(
+                f"{captured.label} has methods that write by SQL of their own, which no capture "
+                f"sees: {', '.join(methods)}.",
+                hint="Write through Django's ORM, or record events with outbox.record(). Silence "
+                "this check if they write other tables, or nobody calls them.",
+                obj=captured.model,
+                id="outbox.W006",
+            )
+
+
+def check_tables(
+    app_configs: Sequence[AppConfig] | None = None,
+    databases: Sequence[str] | None = None,
+    **kwargs: Any,
+) -> Iterable[CheckMessage]:
+    """Runs with `check --database` and with `migrate`."""
+    connection = installed(databases)
+    for captured in captured_models() if connection else ():
+        for model in (captured.model, *captured.model._meta.all_parents):
+            yield from _check_table(connection, captured.model, model._meta.db_table)
+
+
+def _check_table(connection: Any, model: type[Model], table: str) -> Iterable[CheckMessage]:
+    name = connection.ops.quote_name(table)
+    with connection.cursor() as cursor:
+        cursor.execute(FOREIGN_KEYS, [name])
+        keys = [key for (key,) in cursor.fetchall()]
+        cursor.execute(IS_VIEW, [name])
+        is_view = cursor.rowcount > 0
+    if keys and not changed_by_database(model):
+        yield checks.Warning(
+            f"PostgreSQL changes rows of {table} when their target is deleted or gets another key, "
+            f"which no capture sees: {', '.join(keys)}.",
+            # No error: the migration that cures it has to run.
+            hint="Make these foreign keys anew without ON DELETE and ON UPDATE, as Django does.",
+            obj=model,
+            id="outbox.W007",
+        )
+    if is_view:
+        yield checks.Warning(
+            f"{table} is a view or a foreign table, whose rows change without {model._meta.label}.",
+            hint="Capture the models behind it.",
+            obj=model,
+            id="outbox.W008",
+        )
