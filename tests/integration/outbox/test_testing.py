@@ -3,7 +3,6 @@
 import contextlib
 
 import pytest
-from django.apps import apps
 from django.db import connection, transaction
 from django.test import TestCase
 
@@ -12,8 +11,8 @@ from outbox.testing import captured_events
 from schemas import Change
 from schemas.errors import Undecodable
 from tests.app.events import Said
-from tests.app.models import Note, Order
-from tests.stored import operations, said, stored
+from tests.app.models import Order
+from tests.stored import said, stored
 
 
 def say(*words: str) -> None:
@@ -157,23 +156,3 @@ class TestWithCommits:
             with transaction.atomic():
                 say("e", "f", "g", "h")
         assert words([each.event for each in events]) == ["e", "f", "g", "h"]
-
-
-@pytest.mark.django_db
-def test_the_fixture_of_pytest_django_is_enough() -> None:
-    with captured_events() as events:
-        Order.objects.create(number="1")
-        Note.objects.create()
-    assert [each.type for each in events] == ["testapp.order"]
-    assert connection.in_atomic_block
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_test_case_that_makes_other_applications_available_is_recorded() -> None:
-    apps.set_available_apps(["tests.app"])  # what `available_apps` of a TransactionTestCase does
-    try:
-        connection.close()
-        Order.objects.create(number="1")
-    finally:
-        apps.unset_available_apps()
-    assert operations("test.orders") == ["create"]
