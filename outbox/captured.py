@@ -16,7 +16,7 @@ from outbox.columns import AnyField
 from outbox.options import Options
 from outbox.payload import Column, Payload, Values, payload_of
 from outbox.recorded import Recorded, recorded, tombstone
-from outbox.tables import Write
+from outbox.tables import Op, Write
 from schemas import Change, Contract
 
 
@@ -102,18 +102,18 @@ class Captured:
             yield from self._deleted(before)
 
     def _created(self, values: Values) -> Recorded:
-        return self._row(values, op="create", after=self.payload.state_of(values))
+        return self._row(values, "create", after=self.payload.text_of(values))
 
     def _updated(self, before: Values | None, after: Values) -> Iterator[Recorded]:
         changed = None if before is None else self.payload.changed(before, after)
         if changed == () and self.options.skip_unchanged:
             return
-        state = self.payload.state_of
-        known = state(before) if before and self.options.before else None
-        yield self._row(after, op="update", before=known, after=state(after), changed=changed)
+        text_of = self.payload.text_of
+        known = text_of(before) if before and self.options.before else None
+        yield self._row(after, "update", before=known, after=text_of(after), changed=changed)
 
     def _deleted(self, values: Values) -> Iterator[Recorded]:
-        row = self._row(values, op="delete", before=self.payload.state_of(values))
+        row = self._row(values, "delete", before=self.payload.text_of(values))
         yield row
         if conf.current().tombstones:
             yield tombstone(row)
@@ -123,6 +123,6 @@ class Captured:
         key_of = self.payload.key_of
         return not self.payload.same_key(before, after) and key_of(before) != key_of(after)
 
-    def _row(self, values: Values, **change: Any) -> Recorded:
-        event = self.event(**change)
-        return recorded(event, topic=self.topic, key=self.payload.key_of(values))
+    def _row(self, values: Values, op: Op, **change: Any) -> Recorded:
+        text, key = Change.text(op, **change), self.payload.key_of(values)
+        return recorded(self.contract, text, topic=self.topic, key=key)

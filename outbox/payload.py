@@ -15,9 +15,11 @@ from outbox.errors import InvalidCapture, InvalidPayload
 from outbox.options import Options, Protection
 from outbox.reading import Row, links, read
 from outbox.sensitive import hashed
+from outbox.short import Member, Write, writer_of
 from outbox.state import state_of
 from schemas import SchemaError
-from schemas.encoding import key_text
+from schemas.encoding import encode, key_text
+from schemas.scalars import writer
 
 Values = dict[str, Any]
 
@@ -44,6 +46,7 @@ class Payload:
     pk: tuple[Column, ...]
     columns: tuple[Column, ...]
     hashed: frozenset[str] = frozenset()
+    short: Write | None = None
 
     def of_row(self, row: Iterable[Any]) -> Values:
         """The canonical values of a row, given in the order of `columns`."""
@@ -56,6 +59,11 @@ class Payload:
         fields = [column.field for column in self.columns]
         rows = read(self.model, fields, by=by, values=values, lock=lock)
         return [self.of_row(row) for row in rows]
+
+    def text_of(self, values: Values) -> bytes:
+        """The state in canonical JSON."""
+        text = self.short and self.short(values)
+        return encode(self.state_of(values)) if text is None else text
 
     def state_of(self, values: Values) -> BaseModel:
         """The contract's instance; InvalidPayload names the row and the fields that do not fit."""
@@ -120,15 +128,32 @@ def payload_of(model: type[Model], options: Options) -> Payload:
     _refuse_sensitive_key(model, keys, options)
     found_by = [*model._meta.pk_fields, *_links(model)]
     columns = {field: _column(field) for field in (*found_by, *keys, *named.values())}
+    fields = {name: columns[field] for name, field in named.items()}
     return Payload(
         model=model,
         state=state,
-        fields={name: columns[field] for name, field in named.items()},
+        fields=fields,
         key=tuple(columns[field] for field in keys),
         pk=tuple(columns[field] for field in model._meta.pk_fields),
         columns=tuple(columns.values()),
         hashed=frozenset(name for name, field in named.items() if field in secret),
+        short=None if options.contract or secret else _short(state, fields),
     )
+
+
+def _short(state: type[BaseModel], fields: dict[str, Column]) -> Write | None:
+    """None where a column has no short way."""
+    members = []
+    for name, column in fields.items():
+        kind, declared = kind_of(column.field), state.model_fields[name]
+        write = writer(kind.annotation) if kind else None
+        if kind is None or write is None:
+            return None
+        may_be_null = not declared.is_required()
+        members.append(
+            Member(declared.alias or name, column.name, kind.annotation, write, may_be_null)
+        )
+    return writer_of(members)
 
 
 def _refuse_sensitive_key(model: type[Model], keys: Iterable[AnyField], options: Options) -> None:

@@ -12,7 +12,7 @@ from outbox.buffer import Buffer, buffer_of
 from outbox.errors import NotAnEvent, NoTopic
 from outbox.recorded import Recorded, recorded
 from outbox.transactions import require_transaction
-from schemas import Event, key_of
+from schemas import Event, encode, key_of
 
 
 def record(*events: Event) -> None:
@@ -70,7 +70,7 @@ def as_row(event: object) -> Recorded:
             f"{type(event).__qualname__} ({contract.type}) names no topic; add topic=... to its "
             "class line"
         )
-    return recorded(event, topic=contract.topic, key=key_of(event).decode())
+    return recorded(contract, encode(event), topic=contract.topic, key=key_of(event).decode())
 
 
 def _not_an_event(what: object) -> NotAnEvent:

@@ -11,7 +11,7 @@ from outbox.conf import current
 from outbox.context import headers
 from outbox.errors import EventTooLarge
 from outbox.uuid7 import uuid7
-from schemas import Envelope, Event, encode
+from schemas import Contract, Envelope, Event
 
 
 class Recorded(NamedTuple):
@@ -65,11 +65,11 @@ class Recorded(NamedTuple):
 COLUMNS = Recorded._fields
 
 
-def recorded(event: Event, *, topic: str, key: str) -> Recorded:
-    """Encode an event; EventTooLarge or a SchemaError says why it could never be sent."""
-    contract = type(event).__contract__
-    value, raw_key = encode(event), key.encode()
-    row = Recorded(uuid7(), topic, raw_key, contract.type, contract.version, key, value, headers())
+def recorded(contract: Contract, value: bytes, *, topic: str, key: str) -> Recorded:
+    """An encoded event; EventTooLarge says why it could never be sent."""
+    row = Recorded(
+        uuid7(), topic, key.encode(), contract.type, contract.version, key, value, headers()
+    )
     limit = current().max_event_bytes
     if row.size > limit:
         raise EventTooLarge(

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
+import random
 import time
 from uuid import UUID
 
 _VERSION = 0x7 << 76
 _VARIANT = 0b10 << 62
-_RANDOM = (1 << 62) - 1
 
 
 def uuid7() -> UUID:
     """A new identifier; its first 60 bits of payload are the time in steps of 244 nanoseconds."""
     milliseconds, nanoseconds = divmod(time.time_ns(), 1_000_000)
     fraction = (nanoseconds << 12) // 1_000_000
-    random = int.from_bytes(os.urandom(8), "big") & _RANDOM
-    return UUID(int=milliseconds << 80 | _VERSION | fraction << 64 | _VARIANT | random)
+    # An identifier is no secret; Python seeds the generator of each forked process anew.
+    noise = random.getrandbits(62)
+    return UUID(int=milliseconds << 80 | _VERSION | fraction << 64 | _VARIANT | noise)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Generic, Literal, TypeVar, get_args
 
 from pydantic import BaseModel
 
 from schemas.errors import MissingKey
 from schemas.event import Event
+from schemas.scalars import quoted
 
 T = TypeVar("T")
 
@@ -25,6 +26,23 @@ class Change(Event, Generic[T]):
     before: T | None = None
     after: T | None = None
     changed: tuple[str, ...] | None = None
+
+    @staticmethod
+    def text(
+        op: str,
+        *,
+        before: bytes | None = None,
+        after: bytes | None = None,
+        changed: Iterable[str] | None = None,
+    ) -> bytes:
+        """The canonical JSON of a change whose states are written already."""
+        names = "null" if changed is None else f"[{','.join(map(quoted, changed))}]"
+        return b'{"op":"%s","before":%s,"after":%s,"changed":%s}' % (
+            op.encode(),
+            before or b"null",
+            after or b"null",
+            names.encode(),
+        )
 
     @property
     def state(self) -> T:

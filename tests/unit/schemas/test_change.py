@@ -105,3 +105,14 @@ def test_a_consumer_matches_on_the_class() -> None:
             assert number == 7
         case other:
             pytest.fail(f"{other!r} is not a creation")
+
+
+@pytest.mark.parametrize("changed", [None, (), ("note",), ("id", 'größe"')])
+@pytest.mark.parametrize("after", [None, OrderState(id=7, note="new")])
+@pytest.mark.parametrize("before", [None, OrderState(id=7)])
+def test_a_change_of_states_that_are_written_already_has_the_same_text(
+    before: OrderState | None, after: OrderState | None, changed: tuple[str, ...] | None
+) -> None:
+    change = OrderChange(op="update", before=before, after=after, changed=changed)
+    old, new = encode(before) if before else None, encode(after) if after else None
+    assert Change.text("update", before=old, after=new, changed=changed) == encode(change)

@@ -1,0 +1,62 @@
+"""The canonical JSON of single values, for what is written row by row.
+
+The same text as the serialiser of a contract gives, at a fraction of its cost; what is not so
+simple is left to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from json.encoder import encode_basestring
+from typing import Any
+from uuid import UUID
+
+from pydantic_core import to_json
+
+from schemas import values
+
+Writer = Callable[[Any], str]
+
+quoted = encode_basestring
+"""A text as a JSON string, in which only what has to be is escaped."""
+
+
+def writer(annotation: object) -> Writer | None:
+    """What writes values that are exactly of this type; None where there is no short way.
+
+    A writer raises ValueError for a value that JSON does not have.
+    """
+    return _WRITERS.get(annotation)
+
+
+def _moment(value: datetime) -> str:
+    return f'"{values.utc(value).replace(tzinfo=None).isoformat()}Z"'
+
+
+def _decimal(value: Decimal) -> str:
+    return f'"{values.finite(value)}"'
+
+
+def _float(value: float) -> str:
+    return to_json(values.finite(value)).decode()
+
+
+def _in_quotes(write: Callable[[Any], str]) -> Writer:
+    return lambda value: f'"{write(value)}"'
+
+
+_WRITERS: dict[object, Writer] = {
+    bool: lambda value: "true" if value else "false",
+    int: str,
+    float: _float,
+    Decimal: _decimal,
+    str: quoted,
+    UUID: _in_quotes(str),
+    datetime: _moment,
+    date: _in_quotes(date.isoformat),
+    time: _in_quotes(time.isoformat),
+    timedelta: _in_quotes(values.duration),
+    bytes: _in_quotes(values.base64),
+}

@@ -1,0 +1,80 @@
+"""The short way to write a state gives the bytes that its contract gives."""
+
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from outbox.columns import kind_of
+from outbox.errors import InvalidPayload
+from outbox.options import Options
+from outbox.payload import Payload, payload_of
+from schemas import encode
+from schemas.scalars import writer
+from tests.app.models import Specimen
+
+ZONES = st.timedeltas(timedelta(hours=-23), timedelta(hours=23)).map(timezone)
+SHORT = [
+    field
+    for field in Specimen._meta.concrete_fields
+    if (kind := kind_of(field)) and writer(kind.annotation)
+]
+PAYLOAD = payload_of(Specimen, Options(fields=[field.name for field in SHORT]))
+
+
+def values(**of: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Rows of all columns that have a short way; `of` replaces the values of some."""
+    return st.fixed_dictionaries({field.attname: _values(field) for field in SHORT} | of)
+
+
+def _values(field: Any) -> st.SearchStrategy[Any]:
+    kind = kind_of(field)
+    assert kind
+    special: dict[type, st.SearchStrategy[Any]] = {
+        str: st.text(st.characters(exclude_categories=["Cs"])),
+        Decimal: st.decimals(allow_nan=False, allow_infinity=False),
+        float: st.floats(allow_nan=False, allow_infinity=False),
+        datetime: st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1), timezones=ZONES),  # noqa: DTZ001
+    }
+    found = special.get(kind.annotation, st.from_type(kind.annotation))
+    return found | st.none() if field.null else found
+
+
+def test_most_columns_have_a_short_way() -> None:
+    assert {"id", "text", "number", "moment", "flag", "uuid"} < {each.attname for each in SHORT}
+    assert PAYLOAD.short
+
+
+@given(values())
+def test_both_ways_give_the_same_bytes(row: dict[str, Any]) -> None:
+    assert PAYLOAD.short
+    assert PAYLOAD.short(row) == encode(PAYLOAD.state_of(row))
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("real", float("nan")), ("number", Decimal("Infinity")), ("text", None), ("whole", "x")],
+)
+@given(data=st.data())
+def test_a_value_that_the_contract_refuses_is_refused(column: str, value: Any, data: Any) -> None:
+    row = data.draw(values(**{column: st.just(value)}))
+    with pytest.raises(InvalidPayload, match=column):
+        PAYLOAD.text_of(row)
+
+
+@given(values(whole=st.just("7"), flag=st.just(1)))
+def test_a_value_of_another_type_is_left_to_the_contract(row: dict[str, Any]) -> None:
+    assert PAYLOAD.short
+    assert PAYLOAD.short(row) is None
+    assert b'"whole":7,' in PAYLOAD.text_of(row)
+
+
+@pytest.mark.parametrize("options", [Options(), Options(sensitive={"text": "hash"})])
+def test_a_model_is_written_by_its_contract_where_a_column_has_no_short_way(
+    options: Options,
+) -> None:
+    made: Payload = payload_of(Specimen, options)
+    assert made.short is None
