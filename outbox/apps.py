@@ -29,11 +29,15 @@ class OutboxConfig(AppConfig):
             registration,
         )
         from outbox.capture import captured_models
+        from outbox.links import captured_links
 
         conf.current()
         autodiscover_modules("events")
+        for links in captured_links():
+            links.follow()
+            links.event  # noqa: B018 - a contract that cannot be made stops the start
         for captured in captured_models():
-            captured.event  # noqa: B018 - a contract that cannot be made stops the start
+            captured.event  # noqa: B018 - as above
         operations.install()
         compilers.install()
         checks.register()

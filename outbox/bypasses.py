@@ -12,8 +12,10 @@ from django.db.models import Model
 
 from outbox import conf
 from outbox.capture import captured_models
+from outbox.captured import Captured
 from outbox.checks import installed
 from outbox.coverage import changed_by_database
+from outbox.links import CapturedLinks, captured_links
 from outbox.raw_sql import writes_sql
 
 FOREIGN_KEYS = """
@@ -34,7 +36,7 @@ def register() -> None:
 def check_relations(
     app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
 ) -> Iterable[CheckMessage]:
-    for captured in captured_models():
+    for captured in _captured():
         for name in changed_by_database(captured.model):
             yield Error(
                 f"{captured.label}.{name} is changed by the database when its target is deleted, "
@@ -60,7 +62,7 @@ def check_raw_saves(
 def check_raw_sql(
     app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
 ) -> Iterable[CheckMessage]:
-    for captured in captured_models():
+    for captured in _captured():
         if methods := writes_sql(captured.model):
             yield checks.Warning(
                 f"{captured.label} has methods that write by SQL of their own, which no capture "
@@ -79,9 +81,13 @@ def check_tables(
 ) -> Iterable[CheckMessage]:
     """Runs with `check --database` and with `migrate`."""
     connection = installed(databases)
-    for captured in captured_models() if connection else ():
+    for captured in _captured() if connection else ():
         for model in (captured.model, *captured.model._meta.all_parents):
             yield from _check_table(connection, captured.model, model._meta.db_table)
+
+
+def _captured() -> list[Captured | CapturedLinks]:
+    return [*captured_models(), *captured_links()]
 
 
 def _check_table(connection: Any, model: type[Model], table: str) -> Iterable[CheckMessage]:

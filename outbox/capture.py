@@ -72,8 +72,7 @@ def capture(
 
 def release(model: type[Model]) -> None:
     """Capture a model no longer; for tests."""
-    del _captured[model]
-    tables.unfollow(model)
+    tables.unfollow(_captured.pop(model))
 
 
 def captured_models() -> list[Captured]:

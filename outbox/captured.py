@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import types
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ from django.db.models import Model
 from outbox import conf, inheritance, tables
 from outbox.buffer import Buffer
 from outbox.columns import AnyField
+from outbox.contracts import event_class
 from outbox.options import Options
 from outbox.payload import Column, Payload, Values, payload_of
 from outbox.recorded import Recorded, recorded, tombstone
@@ -32,6 +33,14 @@ class Captured:
         self.topic = cast("str", contract.topic)
         self.options = options
 
+    @property
+    def capture(self) -> Captured:
+        return self
+
+    @property
+    def models(self) -> tuple[type[Model], ...]:
+        return (self.model,)
+
     @cached_property
     def payload(self) -> Payload:
         """Made once all models are loaded: a relation takes the type of its target."""
@@ -41,18 +50,14 @@ class Captured:
     @cached_property
     def event(self) -> type[Change[Any]]:
         """The class of the events; consumers find it by type and version."""
-        payload, contract = self.payload, self.contract
+        payload = self.payload
         keys = [field for field, column in payload.fields.items() if (column,) == payload.key]
-        line = {"type": contract.type, "version": contract.version, "topic": contract.topic}
-        # No class that somebody writes is called so: it would take the place of this one.
-        place = {"__module__": self.model.__module__, "__qualname__": f"capture({self.label})"}
-        made = types.new_class(
-            f"{self.model.__name__}Change",
-            (Change[payload.state],),  # type: ignore[name-defined]
-            {**line, "key": keys[0] if keys else None},
-            lambda namespace: namespace.update(place),
+        return event_class(
+            Change[payload.state],  # type: ignore[name-defined]
+            replace(self.contract, key=keys[0] if keys else None),
+            model=self.model,
+            place=f"capture({self.label})",
         )
-        return cast("type[Change[Any]]", made)
 
     def follow(self) -> None:
         """See what statements do to the rows of the model."""

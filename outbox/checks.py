@@ -15,7 +15,9 @@ from outbox import conf, database, installation, registration, topics
 from outbox.capture import captured_models
 from outbox.captured import Captured
 from outbox.compilers import foreign_compilers
+from outbox.coverage import unique_sets
 from outbox.errors import OutboxError
+from outbox.links import CapturedLinks, captured_links
 from schemas import SchemaError
 
 
@@ -24,6 +26,7 @@ def register() -> None:
     checks.register(check_engine, Tags.models)
     checks.register(check_topics, Tags.models)
     checks.register(check_captured, Tags.models)
+    checks.register(check_links, Tags.models)
     checks.register(check_compilers, Tags.models)
     checks.register(check_sequence, Tags.database)
     checks.register(check_registration, Tags.database)
@@ -82,17 +85,17 @@ def check_captured(
 ) -> Iterable[CheckMessage]:
     for captured in captured_models():
         yield from _check_database(captured)
-        try:
-            captured.event  # noqa: B018 - made here at the latest
-        except (OutboxError, SchemaError) as fault:
-            yield Error(
-                f"The events of {captured.label} have no contract: {fault}.",
-                hint="Correct the arguments of capture().",
-                obj=captured.model,
-                id="outbox.E007",
-            )
-        else:
-            yield from _check_key(captured)
+        faults = list(_check_contract(captured))
+        yield from faults or _check_key(captured)
+
+
+def check_links(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> Iterable[CheckMessage]:
+    for links in captured_links():
+        yield from _check_database(links)
+        faults = list(_check_contract(links))
+        yield from faults or _check_pairs(links)
 
 
 def check_compilers(
@@ -163,7 +166,19 @@ def _check_states(name: str, declarations: list[topics.Declaration]) -> Iterable
         )
 
 
-def _check_database(captured: Captured) -> Iterable[CheckMessage]:
+def _check_contract(captured: Captured | CapturedLinks) -> Iterable[CheckMessage]:
+    try:
+        captured.event  # noqa: B018 - made here at the latest
+    except (OutboxError, SchemaError) as fault:
+        yield Error(
+            f"The events of {captured.label} have no contract: {fault}.",
+            hint="Correct the arguments of capture().",
+            obj=captured.model,
+            id="outbox.E007",
+        )
+
+
+def _check_database(captured: Captured | CapturedLinks) -> Iterable[CheckMessage]:
     alias, outbox = router.db_for_write(captured.model), database.alias()
     if alias != outbox:
         yield Error(
@@ -178,8 +193,7 @@ def _check_key(captured: Captured) -> Iterable[CheckMessage]:
     key, field = captured.payload.key, captured.payload.key[0].field
     if key == captured.payload.pk:
         return
-    alone = {each.fields for each in captured.model._meta.total_unique_constraints}
-    if not field.unique and (field.name,) not in alone:
+    if {field.name} not in unique_sets(captured.model):
         yield _key_error(
             captured,
             "is not unique",
@@ -192,6 +206,20 @@ def _check_key(captured: Captured) -> Iterable[CheckMessage]:
             "may be NULL",
             "An event without a key cannot be sent, so a row with NULL there cannot be saved. "
             'Use key="pk", or a field without null=True.',
+        )
+
+
+def _check_pairs(links: CapturedLinks) -> Iterable[CheckMessage]:
+    names = {end.field.name for end in links.ends}
+    if not any(unique <= names for unique in unique_sets(links.ends[0].field.model)):
+        ours, theirs = (end.field.name for end in links.ends)
+        yield checks.Warning(
+            f"Two rows of {links.model._meta.label} may be the same link of {links.label}: when "
+            "one of them goes, its event says that the link is removed.",
+            hint=f"Let it have UniqueConstraint(fields=[{ours!r}, {theirs!r}], name=...), or let "
+            "consumers count how often a link was added and removed.",
+            obj=links.model,
+            id="outbox.W009",
         )
 
 

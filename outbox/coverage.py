@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from django.apps import apps
@@ -13,6 +13,7 @@ from django.db.models.signals import m2m_changed, post_delete, post_save, pre_de
 from outbox.autocommit import is_recorder
 from outbox.capture import captured_models
 from outbox.captured import Captured
+from outbox.links import CapturedLinks, captured_links
 from outbox.raw_sql import sends_sql
 
 _SIGNALS = (pre_save, post_save, pre_delete, post_delete, m2m_changed)
@@ -25,6 +26,7 @@ class Coverage:
     model: str
     capture: str | None
     topic: str | None
+    links: list[str]
     receivers: list[str]
     unseen: list[str] = field(default_factory=list)
 
@@ -32,10 +34,22 @@ class Coverage:
 def coverage() -> list[Coverage]:
     """Every model that has a table of its own, those of many-to-many relations included."""
     captured = {each.model: each for each in captured_models()}
+    links = captured_links()
     return [
-        of(model, captured.get(model))
+        of(model, captured.get(model), [each for each in links if each.model is model])
         for model in apps.get_models(include_auto_created=True)
         if not model._meta.proxy and model._meta.app_label != "outbox"
+    ]
+
+
+def unique_sets(model: type[Model]) -> list[set[str]]:
+    """Names of the columns that are unique together, whatever they hold."""
+    meta = model._meta
+    return [
+        *({field.name} for field in meta.concrete_fields if field.unique),
+        {field.name for field in meta.pk_fields},
+        *(set(names) for names in meta.unique_together),
+        *(set(constraint.fields) for constraint in meta.total_unique_constraints),
     ]
 
 
@@ -53,19 +67,27 @@ def changed_by_database(model: type[Model]) -> list[str]:
     ]
 
 
-def of(model: type[Model], captured: Captured | None) -> Coverage:
+def of(
+    model: type[Model], captured: Captured | None, links: Sequence[CapturedLinks] = ()
+) -> Coverage:
     return Coverage(
         model=model._meta.label,
         capture=_described(captured) if captured else None,
         topic=captured.topic if captured else None,
+        links=[_links_described(each) for each in links],
         receivers=list(_receivers(model)),
-        unseen=list(_unseen(model)) if captured else [],
+        unseen=list(_unseen(model)) if captured or links else [],
     )
 
 
 def _described(captured: Captured) -> str:
     key = ", ".join(column.field.name for column in captured.payload.key)
     return f"{captured.contract.type} version {captured.contract.version}, key {key}"
+
+
+def _links_described(links: CapturedLinks) -> str:
+    contract, key = links.contract, links.ends[0].field.name
+    return f"{contract.type} version {contract.version}, key {key}, topic {links.topic}"
 
 
 def _receivers(model: type[Model]) -> Iterator[str]:

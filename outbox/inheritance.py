@@ -94,6 +94,14 @@ class Part:
     def model(self) -> type[Model]:
         return self.captured.model
 
+    @property
+    def capture(self) -> Captured:
+        return self.captured
+
+    @property
+    def models(self) -> tuple[type[Model], ...]:
+        return (self.model,)
+
     @cached_property
     def columns(self) -> tuple[Column, ...]:
         local = self.table._meta.local_concrete_fields

@@ -127,7 +127,7 @@ def payload_of(model: type[Model], options: Options) -> Payload:
     secret = _protected(model, options, "hash")
     _refuse_sensitive_key(model, keys, options)
     found_by = [*model._meta.pk_fields, *_links(model)]
-    columns = {field: _column(field) for field in (*found_by, *keys, *named.values())}
+    columns = {field: column_of(field) for field in (*found_by, *keys, *named.values())}
     fields = {name: columns[field] for name, field in named.items()}
     return Payload(
         model=model,
@@ -197,7 +197,7 @@ def _links(model: type[Model]) -> Iterator[AnyField]:
         yield from (parent._meta.pk, link)
 
 
-def _column(field: AnyField) -> Column:
+def column_of(field: AnyField) -> Column:
     kind = kind_of(field)
     return Column(field.attname, field, kind and kind.convert)
 

@@ -31,8 +31,12 @@ class Follower(Protocol):
     """Records what statements do to the rows of a table."""
 
     @property
-    def model(self) -> type[Model]:
-        """The captured model, which `suppress` may name."""
+    def capture(self) -> object:
+        """Which capture it is a part of."""
+
+    @property
+    def models(self) -> Collection[type[Model]]:
+        """Those by any of which `suppress` silences it."""
 
     @property
     def is_part(self) -> bool:
@@ -67,7 +71,7 @@ class Table:
             return None
         if sender._meta.proxy and is_suppressed(sender):
             return None
-        loud = [each for each in self.followers if not is_suppressed(each.model)]
+        loud = [each for each in self.followers if not any(map(is_suppressed, each.models))]
         if len(loud) == len(self.followers):
             return self
         return Table(self._model, loud) if loud else None
@@ -109,15 +113,16 @@ _models: dict[type[Model], str] = {}
 
 
 def follow(model: type[Model], follower: Follower) -> None:
-    """Let a follower see what happens to the table of a model."""
+    """Let a follower see what happens to the table of a model; idempotent."""
     _models[model] = model._meta.db_table
-    _set(model, [*_followers(model), follower])
+    if follower not in _followers(model):
+        _set(model, [*_followers(model), follower])
 
 
-def unfollow(model: type[Model]) -> None:
-    """Let nobody follow the rows of a captured model any longer."""
-    for each in list(_models):
-        _set(each, [one for one in _followers(each) if one.model is not model])
+def unfollow(capture: object) -> None:
+    """Let the followers of a capture see nothing any longer."""
+    for model in list(_models):
+        _set(model, [each for each in _followers(model) if each.capture is not capture])
 
 
 def table_of(

@@ -13,7 +13,9 @@ from outbox import database
 from outbox.buffer import buffer_of
 from outbox.capture import captured_models
 from outbox.errors import InvalidCapture
+from outbox.links import captured_links
 from outbox.recorded import Recorded
+from outbox.relation import Descriptor, Relation
 from schemas import Change, Event
 
 _MISSING = object()
@@ -57,9 +59,10 @@ def captured_events() -> Iterator[list[Recorded]]:
 
 @contextmanager
 def assert_recorded(
-    what: type[Event] | type[Model], /, *, count: int | None = None, **fields: Any
+    what: type[Event] | type[Model] | Descriptor, /, *, count: int | None = None, **fields: Any
 ) -> Iterator[list[Event]]:
-    """Fail unless the block records events of this class, or changes of this captured model.
+    """Fail unless the block records events of this class, or changes of this captured model or
+    many-to-many relation.
 
     `count` is how many there must be; without it, at least one. `fields` are values that they
     must have: of the event, or of the row's state after the change (before it, for a delete).
@@ -67,6 +70,7 @@ def assert_recorded(
 
         with assert_recorded(OrderPlaced, count=1, order_id=order.pk): ...
         with assert_recorded(Order, op="update", number="2"): ...
+        with assert_recorded(Order.labels, op="add", owner=1, ids=(2, 3)): ...
     """
     cls = _class_of(what)
     found: list[Event] = []
@@ -79,13 +83,22 @@ def assert_recorded(
         raise AssertionError(_difference(what, count, fields, found, same, events))
 
 
-def _class_of(what: type[Event] | type[Model]) -> type[Event]:
+def _class_of(what: type[Event] | type[Model] | Descriptor) -> type[Event]:
+    if not isinstance(what, type):
+        return _class_of_links(Relation.of(what))
     if not issubclass(what, Model):
         return what
     for captured in captured_models():
         if captured.model is what._meta.concrete_model:
             return captured.event
     raise InvalidCapture(f"{what._meta.label} is not captured; decorate it with outbox.capture()")
+
+
+def _class_of_links(relation: Relation) -> type[Event]:
+    for links in captured_links():
+        if links.relation == relation:
+            return links.event
+    raise InvalidCapture(f"the links of {relation.label} are not captured; use capture_links()")
 
 
 def _fits(event: Event, fields: dict[str, Any]) -> bool:
@@ -101,7 +114,7 @@ def _value(event: Event, name: str) -> object:
 
 
 def _difference(
-    what: type[Event] | type[Model],
+    what: type[Event] | type[Model] | Descriptor,
     count: int | None,
     fields: dict[str, Any],
     found: list[Event],
@@ -113,6 +126,10 @@ def _difference(
     of_type = "".join(f"\n  {event!r}" for event in same) or " none"
     others = ", ".join(sorted({each.type for each in events})) or "none"
     return (
-        f"expected {wanted} of {what.__qualname__}({values}), recorded were {len(found)}; of this "
+        f"expected {wanted} of {_name(what)}({values}), recorded were {len(found)}; of this "
         f"class:{of_type}\nof all types: {others}"
     )
+
+
+def _name(what: type | Descriptor) -> str:
+    return what.__qualname__ if isinstance(what, type) else Relation.of(what).label

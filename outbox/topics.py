@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from outbox import conf
 from outbox.capture import captured_models
 from outbox.conf import Kind
+from outbox.links import captured_links
 from schemas import Change
 from schemas.registry import registered
 
@@ -32,10 +33,12 @@ class Declared:
 
 
 def declarations() -> Iterator[Declaration]:
-    """Every reason for a topic to exist: captured models, contracts, OUTBOX_TOPICS."""
+    """Every reason for a topic to exist: what is captured, contracts, OUTBOX_TOPICS."""
     for captured in captured_models():
         by = f"captured model {captured.label}"
         yield Declaration(captured.topic, "state", by, captured.contract.type, captured=True)
+    for links in captured_links():
+        yield Declaration(links.topic, "events", f"links {links.label}", links.contract.type)
     yield from _of_contracts()
     for name, setting in conf.current().topics.items():
         if setting.kind is not None:
@@ -43,8 +46,10 @@ def declarations() -> Iterator[Declaration]:
 
 
 def _of_contracts() -> Iterator[Declaration]:
-    """The classes that users wrote, without those that `capture` made."""
-    made = {(each.contract.type, each.contract.version) for each in captured_models()}
+    """The classes that users wrote, without those that were made for what is captured."""
+    contracts = [each.contract for each in captured_models()]
+    contracts += (each.contract for each in captured_links())
+    made = {(each.type, each.version) for each in contracts}
     for event in registered():
         contract = event.__contract__
         if contract.topic is None or (contract.type, contract.version) in made:

@@ -6,6 +6,7 @@ from schemas.encoding import encode, key_of
 from schemas.envelope import Envelope
 from schemas.errors import SchemaError
 from schemas.event import Event
+from schemas.links import Links
 from schemas.registry import lookup
 
 __version__ = "0.1.0"
@@ -15,6 +16,7 @@ __all__ = [
     "Contract",
     "Envelope",
     "Event",
+    "Links",
     "SchemaError",
     "encode",
     "key_of",

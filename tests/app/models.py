@@ -372,3 +372,32 @@ class Page(models.Model):
 
 
 outbox.capture(topic="test.page-labels")(Page.labels.through)
+
+
+class Person(models.Model):
+    """Has links to its own kind, mutual ones and others."""
+
+    friends: Any = models.ManyToManyField("self")
+    follows: Any = models.ManyToManyField("self", symmetrical=False, related_name="followers")
+
+
+class Club(models.Model):
+    """Has links in a table that somebody wrote, and two sides that tell of them."""
+
+    name = models.CharField(max_length=20, primary_key=True)
+    members: Any = models.ManyToManyField(Person, through="Membership", related_name="clubs")
+
+
+class Membership(models.Model):
+    club = models.ForeignKey(Club, models.CASCADE)
+    person = models.ForeignKey(Person, models.SET_NULL, null=True)
+    since = models.IntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["club", "person"], name="once")]
+
+
+outbox.capture_links(Person.friends, topic="test.friends")
+outbox.capture_links(Person.follows, topic="test.follows", type="test.follows", version=2)
+outbox.capture_links(Club.members, topic="test.club-members")
+outbox.capture_links(Person.clubs, topic="test.person-clubs")

@@ -1,7 +1,7 @@
 """The lines that users write: checked by mypy strict and pyright, never run."""
 
 from decimal import Decimal
-from typing import assert_type
+from typing import Any, assert_type
 
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in
@@ -35,7 +35,12 @@ class Refund(models.Model):
     total = models.DecimalField(max_digits=10, decimal_places=2)
 
 
+class Label(models.Model):
+    orders: "models.ManyToManyField[Order, Any]" = models.ManyToManyField(Order)
+
+
 outbox.capture(topic="shop.users", fields=["username"])(User)
+outbox.capture_links(Label.orders, topic="shop.label-orders", type="shop.label.orders", version=2)
 
 
 class OrderPlaced(

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from outbox.coverage import Coverage, coverage
 
-HEADINGS = ("MODEL", "TOPIC", "CAPTURED AS", "RECEIVERS", "NOT SEEN")
+HEADINGS = ("MODEL", "TOPIC", "CAPTURED AS", "LINKS", "RECEIVERS", "NOT SEEN")
 
 
 class Command(BaseCommand):
@@ -30,7 +30,7 @@ class Command(BaseCommand):
 
 
 def _cells(found: Coverage) -> tuple[str, ...]:
-    lists = (found.receivers, found.unseen)
+    lists = (found.links, found.receivers, found.unseen)
     return (
         found.model,
         found.topic or "-",

@@ -36,9 +36,15 @@ def test_every_model_is_listed_with_how_it_is_captured() -> None:
         "model": "testapp.Article",
         "topic": "test.articles",
         "capture": "blog.article version 3, key slug",
+        "links": [],
         "receivers": [],
         "unseen": [],
     }
+    assert found["testapp.Membership"]["capture"] is None
+    assert found["testapp.Membership"]["links"] == [
+        "testapp.club.members version 1, key club, topic test.club-members",
+        "testapp.person.clubs version 1, key person, topic test.person-clubs",
+    ]
     assert found["testapp.Note"]["capture"] is None
     assert found["testapp.Page_labels"]["topic"] == "test.page-labels"
     assert found["auth.User"]["capture"] is None

@@ -19,6 +19,7 @@ def test_the_public_names_are_exact() -> None:
         "Event",
         "OutboxError",
         "capture",
+        "capture_links",
         "context",
         "receiver",
         "record",

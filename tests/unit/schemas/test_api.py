@@ -11,6 +11,7 @@ def test_the_front_door_has_exactly_these_names() -> None:
         "Contract",
         "Envelope",
         "Event",
+        "Links",
         "SchemaError",
         "encode",
         "key_of",

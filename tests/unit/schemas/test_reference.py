@@ -12,11 +12,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from schemas import Change, Contract, Envelope, Event, encode, errors, key_of
+from schemas import Change, Contract, Envelope, Event, Links, encode, errors, key_of
 from schemas.envelope import binary_headers, constant_headers
 
 REFERENCE = (Path(__file__).parents[3] / "docs" / "reference" / "events.md").read_text()
-RECORD, CHANGE = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", REFERENCE, re.S))
+RECORD, CHANGE, LINKS = (
+    json.loads(block) for block in re.findall(r"```json\n(.*?)```", REFERENCE, re.S)
+)
 
 
 class Line(BaseModel):
@@ -124,3 +126,13 @@ def test_the_reference_names_what_an_envelope_has_and_what_is_raised() -> None:
     assert first_column("`Envelope`") == public - {"from_kafka"}
     assert first_column("Errors") == raised - {"SchemaError"}
     assert first_column("The class line") == {each.name for each in fields(Contract)}
+
+
+class OrderLabels(Links[int, int], type="test.reference.links", key="owner"):
+    """What the example of links is."""
+
+
+def test_the_example_of_links_is_what_an_event_of_links_is() -> None:
+    event = OrderLabels(op="add", owner=7, ids=(1, 4))
+    assert json.loads(encode(event)) == LINKS
+    assert (key_of(event), list(LINKS)) == (b"7", ["op", "owner", "ids"])

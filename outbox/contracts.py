@@ -1,0 +1,28 @@
+"""Classes of events that are made for what is captured."""
+
+from __future__ import annotations
+
+import types
+from dataclasses import asdict
+from typing import TypeVar, cast
+
+from django.db.models import Model
+
+from schemas import Contract, Event
+
+E = TypeVar("E", bound=Event)
+
+
+def event_class(base: type[E], contract: Contract, *, model: type[Model], place: str) -> type[E]:
+    """A class of this contract; `place` is its name in error messages and in the registry.
+
+    No class that somebody writes may be called so: it would take the place of this one.
+    """
+    names = {"__module__": model.__module__, "__qualname__": place}
+    made = types.new_class(
+        f"{model.__name__}{base.__name__.partition('[')[0]}",
+        (base,),
+        asdict(contract),
+        lambda namespace: namespace.update(names),
+    )
+    return cast("type[E]", made)
