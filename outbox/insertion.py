@@ -40,7 +40,7 @@ def insert(
     with connection.cursor() as cursor:
         if conf.current().strict_key_order:
             cursor.execute(_LOCK, [_locks(rows)])
-        if len(rows) < COPIED_FROM:
+        if len(rows) < COPIED_FROM or _is_pipelined(connection):
             commit = "; COMMIT" if commits and _takes_several(connection) else ""
             cursor.execute(_statement(connection, rows) + commit)
         else:
@@ -70,8 +70,11 @@ def _bytea(data: bytes | None) -> str:
 
 def _takes_several(connection: Any) -> bool:
     """Whether one string may hold several statements: not where the server binds values."""
-    bound = connection.features.uses_server_side_binding
-    return not bound and connection.connection.pgconn.pipeline_status == PipelineStatus.OFF
+    return not (connection.features.uses_server_side_binding or _is_pipelined(connection))
+
+
+def _is_pipelined(connection: Any) -> bool:
+    return bool(connection.connection.pgconn.pipeline_status != PipelineStatus.OFF)
 
 
 def _copy(cursor: Any, rows: Iterable[Recorded]) -> None:

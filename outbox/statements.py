@@ -15,7 +15,7 @@ from django.db.models.constants import OnConflict
 from django.db.models.sql import Query
 from django.db.models.sql.where import WhereNode
 
-from outbox import inheritance
+from outbox import inheritance, saving
 from outbox.autocommit import guard
 from outbox.buffer import buffer_of
 from outbox.columns import AnyField
@@ -24,6 +24,7 @@ from outbox.errors import KeyUnknown
 from outbox.payload import Values
 from outbox.record import recording_on
 from outbox.returning import OLD, Rows
+from outbox.spool import SpoolingCursor
 from outbox.tables import Table, Write
 from outbox.unreadable import unreadable
 
@@ -41,6 +42,7 @@ class Statement(ABC):
     """A statement on a followed table: it brings back what the followers and Django ask for."""
 
     rows_per_fetch = ROWS_PER_FETCH
+    spools = True
 
     def __init__(self, compiler: Any, table: Table, requested: Sequence[AnyField] = ()) -> None:
         require_outbox(compiler.connection.alias, table.label)
@@ -71,16 +73,23 @@ class Statement(ABC):
             if lock := self.lock():
                 cursor.execute(*lock)
             self.returning.prepare(cursor)
+            if many := self._may_be_many():
+                cursor.cursor = SpoolingCursor(cursor.cursor)
             cursor.execute(f"{sql} {self._returning()}", params)
             with recording_on(self.connection, self.table.label) as buffer:
                 while rows := self._fetch(cursor):
                     if self._requested:
                         self.returned += self.returning.requested(self.compiler, rows)
                     self.table.written([self._write(row) for row in rows], buffer)
-                    if len(rows) < self.rows_per_fetch:
+                    if not many and len(rows) < self.rows_per_fetch:
                         break
             count: int = cursor.rowcount
             return count
+
+    def _may_be_many(self) -> bool:
+        """Whether there may be more rows than memory should hold."""
+        pipelined = self.connection.connection.pgconn.pipeline_status
+        return not (pipelined or saving.of(self.compiler.query.model)) and self.spools
 
     def _fetch(self, cursor: Any) -> Rows:
         try:
@@ -127,6 +136,8 @@ class Statement(ABC):
 class Insert(Statement):
     """One or many rows; of an upsert, some are updated."""
 
+    spools = False  # memory holds their instances already
+
     def __init__(self, compiler: Any, table: Table, requested: Sequence[AnyField] = ()) -> None:
         super().__init__(compiler, table, requested)
         self._upserts = compiler.query.on_conflict is OnConflict.UPDATE
@@ -168,7 +179,8 @@ class Update(Statement):
         self._assigned = [field for field, _, _ in compiler.query.values]
         self._joins = not returns_old(self.connection) and table.needs_before(self._assigned)
         if table.moves(self._assigned):
-            self.rows_per_fetch = _ALL  # one row may take the key that another leaves
+            # One row may take the key that another leaves.
+            self.rows_per_fetch, self.spools = _ALL, False
 
     def sql(self) -> tuple[str, Sequence[Any]]:
         if not self._joins:

@@ -296,6 +296,7 @@ def counted() -> Iterator[Counted]:
     connection.ensure_connection()
     generator = psycopg.Connection._exec_command
     execute, copy = psycopg.Cursor.execute, psycopg.Cursor.copy
+    stream = psycopg.Cursor.stream
 
     def exec_command(self: Any, command: Any, *args: Any, **kwargs: Any) -> Any:
         sent.append(bytes(command).decode() if isinstance(command, bytes) else str(command))
@@ -305,12 +306,17 @@ def counted() -> Iterator[Counted]:
         sent.append(str(query))
         return execute(self, query, *args, **kwargs)
 
+    def streaming(self: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
+        sent.append(str(query))
+        return stream(self, query, *args, **kwargs)
+
     def copying(self: Any, statement: Any, *args: Any, **kwargs: Any) -> Any:
         sent.append(str(statement))
         return copy(self, statement, *args, **kwargs)
 
     patch = pytest.MonkeyPatch()
     patch.setattr(psycopg.Cursor, "copy", copying)
+    patch.setattr(psycopg.Cursor, "stream", streaming)
     patch.setattr(psycopg.Connection, "_exec_command", exec_command)
     patch.setattr(psycopg.Cursor, "execute", counting)
     try:
