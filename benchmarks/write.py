@@ -32,14 +32,17 @@ def measure(say: Say) -> list[Figure]:
         say(f"write: {server!r}, {REPEATS} transactions of each kind in turns")
         with _django(url):
             one, twenty = _extra(1, say), _extra(20, say)
-            return figures(one, twenty, *_bulks(say))
+            return figures(one, twenty, _uncaptured(say), *_bulks(say))
 
 
-def figures(one: float, twenty: float, bulk: float, saves: float) -> list[Figure]:
+def figures(
+    one: float, twenty: float, uncaptured: float, bulk: float, saves: float
+) -> list[Figure]:
     """The ratios, under their names."""
     return [
         Figure("write.extra_per_event_1.vs_create", one, Goal("<=", 0.6)),
         Figure("write.extra_per_event_20.vs_create", twenty, Goal("<=", 0.2)),
+        Figure("write.uncaptured_create.vs_without_outbox", uncaptured, Goal("<=", 1.05)),
         Figure("write.bulk_create_10k.vs_uncaptured", bulk, Goal("<=", 2)),
         Figure("write.update_10k.saves_vs_update", saves, Goal(">=", 10)),
     ]
@@ -73,6 +76,21 @@ def _extra(events: int, say: Say) -> float:
         f"{_us(recorded)}: {_us(extra)} more for each event"
     )
     return extra / create
+
+
+def _uncaptured(say: Say) -> float:
+    """`create()` of a model that nobody captures, over the same without our patches of Django."""
+    from benchmarks.models import Plain
+    from outbox.patching import reverted
+
+    patched, untouched = [], []
+    for _ in range(WARM_UP + REPEATS):
+        patched.append(_seconds(lambda: Plain.objects.create(**_values(0))))
+        with reverted():
+            untouched.append(_seconds(lambda: Plain.objects.create(**_values(0))))
+    with_us, without = median(patched[WARM_UP:]), median(untouched[WARM_UP:])
+    say(f"create() of an uncaptured model: {_us(with_us)}, without the outbox {_us(without)}")
+    return with_us / without
 
 
 def _bulks(say: Say) -> tuple[float, float]:

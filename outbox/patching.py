@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ _MARK = "_patched_by_outbox"
 
 Method = Callable[..., Any]
 
+_before: dict[tuple[type, str], Any] = {}
+"""What a class itself had under a name; None where it only inherited it."""
+
 
 def patch(cls: type, name: str, around: Callable[[Method], Method]) -> None:
     """Put a method of ours before that of a class, once, whoever else stands there already."""
@@ -20,7 +24,21 @@ def patch(cls: type, name: str, around: Callable[[Method], Method]) -> None:
     if method is not None and not is_patched(method):
         ours = around(method)
         setattr(ours, _MARK, method)
+        _before.setdefault((cls, name), vars(cls).get(name))
         setattr(cls, name, ours)
+
+
+@contextmanager
+def reverted() -> Iterator[None]:
+    """The classes as they were before the first patch; for tests and measurements."""
+    now = {(cls, name): vars(cls)[name] for cls, name in _before}
+    for (cls, name), method in _before.items():
+        setattr(cls, name, method) if method is not None else delattr(cls, name)
+    try:
+        yield
+    finally:
+        for (cls, name), method in now.items():
+            setattr(cls, name, method)
 
 
 def is_patched(method: object) -> bool:

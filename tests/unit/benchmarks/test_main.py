@@ -40,7 +40,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         windows = window.figures([[small]], [[1.1]])
         monkeypatch.setattr(drain, "measure", lambda events, say: found)
         monkeypatch.setattr(window, "measure", lambda say: windows)
-        monkeypatch.setattr(write, "measure", lambda say: write.figures(one, 0.1, 1.5, 20))
+        monkeypatch.setattr(write, "measure", lambda say: write.figures(one, 0.1, 1, 1.5, 20))
 
     tell()
     return tell

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import Model
 from django.db.models.sql import DeleteQuery
 from django.db.models.sql.compiler import SQLCompiler, SQLInsertCompiler
 
 from outbox import checks, compilers
-from outbox.patching import is_patched, patch
+from outbox.patching import is_patched, patch, reverted
 from tests.app.models import Note
 
 
@@ -61,6 +62,19 @@ def test_what_somebody_else_patches_later_still_leads_to_ours(cls: type[Compiler
 def test_a_method_that_this_django_does_not_have_is_passed_over(cls: type[Compiler]) -> None:
     patch(cls, "none", ours)
     assert not hasattr(cls, "none")
+
+
+def test_patches_are_taken_back_and_put_on_again(cls: type[Compiler]) -> None:
+    child = type("Child", (cls,), {})
+    patch(child, "run", ours)
+    patch(cls, "run", other)
+    with pytest.raises(KeyError), reverted():
+        assert (cls().run(), child().run(), "run" in vars(child)) == (["theirs"], ["theirs"], False)
+        assert not any(map(is_patched, (SQLInsertCompiler.execute_sql, Model.save_base)))
+        raise KeyError
+    assert cls().run() == ["other", "theirs"]
+    assert child().run() == ["ours", "theirs"]
+    assert all(map(is_patched, (SQLInsertCompiler.execute_sql, Model.save_base)))
 
 
 def test_a_compiler_that_stands_before_ours_is_named_by_a_check(

@@ -1,5 +1,7 @@
 """Identifiers of events."""
 
+import subprocess
+import sys
 import time
 from uuid import RFC_4122
 
@@ -20,6 +22,23 @@ def test_identifiers_made_one_after_the_other_are_in_order_down_to_the_microseco
         made.append(uuid7())
         time.sleep(0.000_001)
     assert made == sorted(made)
+
+
+def test_a_forked_process_makes_identifiers_of_its_own() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert len(set(done.stdout.split())) == 4
+
+
+FORKED = """
+import os
+from outbox.uuid7 import uuid7
+uuid7()
+os.fork()
+os.fork()
+print(uuid7().int % (1 << 62), flush=True)
+"""
 
 
 def test_identifiers_are_unique() -> None:
