@@ -9,7 +9,7 @@ export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-extras matrix lint types bench fmt clean
+.PHONY: help demo test test-django test-extras matrix lint types bench fmt clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; do printf '%-14s %s\n' "$$target" "$$what"; done
@@ -29,6 +29,9 @@ demo: $(VENV)/.demo ## Run the main job end to end: shop, publisher, Kafka, down
 
 test: $(VENV)/.dev ## Run the whole suite against PostgreSQL and a real Kafka
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-django: $(VENV)/.dev ## Run Django's own tests with every model captured; an oracle stands beside each
+	@$(BIN)/python -m tests.django_suite
 
 test-extras: $(VENV)/.dev ## Install each extra alone in a clean environment and import what it is for
 	$(BIN)/python -m local.extras
