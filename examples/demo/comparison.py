@@ -12,8 +12,12 @@ from psycopg.rows import dict_row
 
 States: TypeAlias = dict[str, dict[str, object]]
 
+# They travel as something that the source does not hold.
+HASHED = frozenset({"email"})
 # Topic: table, key, columns that do not travel.
 SOURCES: Mapping[str, tuple[str, str, frozenset[str]]] = {
+    "shop.users": ("auth_user", "id", HASHED | {"password", "last_login"}),
+    "shop.labels": ("orders_label", "name", frozenset()),
     "shop.customers": ("customers_customer", "id", frozenset()),
     "shop.orders": ("orders_order", "id", frozenset({"internal_note"})),
     "shop.countries": ("reference_country", "alpha_2", frozenset()),
@@ -114,11 +118,11 @@ def source_states(connection: psycopg.Connection[Any], topic: str) -> States:
 
 
 def replica_states(connection: psycopg.Connection[Any], topic: str) -> States:
-    return dict(
-        connection.execute(
-            "SELECT key, state FROM replica WHERE topic = %s AND state IS NOT NULL", [topic]
-        ).fetchall()
+    rows = connection.execute(
+        "SELECT key, state - %s::text[] FROM replica WHERE topic = %s AND state IS NOT NULL",
+        [list(HASHED), topic],
     )
+    return dict(rows.fetchall())
 
 
 def as_json(value: object) -> object:

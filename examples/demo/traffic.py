@@ -13,6 +13,7 @@ NAMES = (
     *("Zoë Müller", "José Álvarez", "李小龍", "Анна Каренина", "Siobhán Ó Briain"),
     *("محمد علي", "Đặng Thị Hà", "Gülşen Çelik", "Łukasz Żak", "佐藤 さくら"),
 )
+LABELS = ("gift", "fragile", "urgent")
 CURRENCIES = ("EUR", "JPY", "MXN", "CHF", "TRY")
 ORDERS = 150
 
@@ -41,8 +42,10 @@ class Traffic:
         yield from self._log_in()
         customers = [self._register(name) for name in NAMES]
         yield f"{len(customers)} customers registered"
+        yield from self._correct(customers[0])
         for number, customer in enumerate(islice(cycle(customers), ORDERS)):
             yield from self._order(number, customer)
+        yield from self._leave(customers[-1])
 
     def close(self) -> None:
         self._client.close()
@@ -55,6 +58,18 @@ class Traffic:
     def _register(self, name: str) -> int:
         return self._ask("POST", "/customers", {"name": name, "country": "CH"}, 201)
 
+    def _correct(self, customer: int) -> Iterator[str]:
+        self._ask("PUT", f"/customers/{customer}", {"name": NAMES[0], "country": "li"}, 200)
+        yield f"customer {customer} moved"
+
+    def _leave(self, customer: int) -> Iterator[str]:
+        self._ask("DELETE", f"/customers/{customer}", None, 204)
+        yield f"customer {customer} left"
+        self._ask("DELETE", f"/labels/{LABELS[0]}", None, 204)
+        yield f"label {LABELS[0]} deleted"
+        self._ask("POST", "/logout", {}, 204)
+        yield "logged out"
+
     def _order(self, number: int, customer: int) -> Iterator[str]:
         total = f"{self._chance.randrange(100, 100_000) / 100:.2f}"
         wish = {"customer": customer, "total": total, "text": f"№ {number}"}
@@ -65,6 +80,10 @@ class Traffic:
         if number % 3 == 0:
             self._ask("PATCH", f"/orders/{order}", {"total": total, "text": "altered ✓"}, 200)
             yield f"order {order} changed"
+        if number % 4 == 0:
+            labels = self._chance.sample(LABELS, 2)
+            self._ask("PUT", f"/orders/{order}/labels", {"labels": labels}, 200)
+            yield f"order {order} labelled"
         if number % 5 != 0:
             self._ask("POST", f"/orders/{order}/payments", {"amount": total}, 200)
             yield f"order {order} paid"

@@ -22,10 +22,13 @@ from psycopg.types.json import Jsonb
 from schemas import Envelope
 
 STATES = (
-    *("shop.customers", "shop.orders"),
+    *("shop.users", "shop.customers", "shop.orders", "shop.labels"),
     *("shop.countries", "shop.subdivisions", "shop.languages", "shop.currencies"),
 )
-EVENTS = ("shop.order-events", "shop.auth-events")
+EVENTS = (
+    *("shop.order-events", "shop.order-label-links"),
+    *("shop.customer-events", "shop.auth-events"),
+)
 GROUP = "shop-replica"
 
 TABLES = """

@@ -1,6 +1,6 @@
 """What the shop records, asked with Django's own test client.
 
-Run by the shop's settings in a process of its own: `manage.py test tests.acceptance.shop_cases`.
+Run by the shop's settings in a process of its own, as test_shop.py does.
 """
 
 from decimal import Decimal

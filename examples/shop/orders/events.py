@@ -14,6 +14,21 @@ class OrderPlaced(
     currency: str
 
 
+class OrderLabelled(
+    outbox.Event, type="shop.order.labelled", topic="shop.order-events", key="order_id"
+):
+    order_id: int
+    label_id: int
+    attached: bool
+
+
+class ParcelScanned(
+    outbox.Event, type="shop.order.parcel-scanned", topic="shop.order-events", key="order_id"
+):
+    order_id: int
+    place: str
+
+
 class PaymentReceived(
     outbox.Event, type="shop.order.payment-received", topic="shop.order-events", key="order_id"
 ):

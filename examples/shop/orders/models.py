@@ -9,6 +9,11 @@ class Status(models.TextChoices):
     PAID = "paid"
 
 
+@outbox.capture(topic="shop.labels", key="name")
+class Label(models.Model):
+    name = models.CharField(max_length=30, unique=True)
+
+
 @outbox.capture(topic="shop.orders", exclude=["internal_note"])
 class Order(models.Model):
     customer = models.ForeignKey(Customer, models.CASCADE)
@@ -18,3 +23,7 @@ class Order(models.Model):
     text = models.TextField(default="", blank=True)
     internal_note = models.TextField(default="", blank=True)
     placed_at = models.DateTimeField(auto_now_add=True)
+    labels = models.ManyToManyField(Label, related_name="orders", blank=True)
+
+
+outbox.capture_links(Order.labels, topic="shop.order-label-links")

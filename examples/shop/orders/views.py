@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field
 import outbox
 from examples.shop.customers.models import Customer
 from examples.shop.orders.events import OrderPlaced
-from examples.shop.orders.models import Order, Status
+from examples.shop.orders.models import Label, Order, Status
+from examples.shop.orders.parcels import scanned
 from examples.shop.orders.signals import payment_received
 from examples.shop.requests import body, json_view
 
@@ -27,8 +28,16 @@ class Alteration(BaseModel):
     text: str = ""
 
 
+class Labelling(BaseModel):
+    labels: list[Annotated[str, Field(min_length=1, max_length=30)]]
+
+
 class Payment(BaseModel):
     amount: Amount
+
+
+class Scan(BaseModel):
+    place: str
 
 
 @json_view("POST")
@@ -59,6 +68,28 @@ def one(request: HttpRequest, order_id: int) -> HttpResponseBase:
     order.total, order.text = wish.total, wish.text
     order.save()
     return JsonResponse({"id": order.pk})
+
+
+@json_view("PUT")
+def label(request: HttpRequest, order_id: int) -> JsonResponse:
+    order = _locked(order_id)
+    names = body(request, Labelling).labels
+    order.labels.set([Label.objects.get_or_create(name=name)[0] for name in names])
+    return JsonResponse({"id": order.pk})
+
+
+@json_view("DELETE")
+def forget_label(request: HttpRequest, name: str) -> HttpResponse:
+    label = get_object_or_404(Label, name=name)
+    label.orders.clear()
+    label.delete()
+    return HttpResponse(status=204)
+
+
+@json_view("POST")
+def scan(request: HttpRequest, order_id: int) -> JsonResponse:
+    failures = scanned(_locked(order_id), body(request, Scan).place)
+    return JsonResponse({"id": order_id, "failures": len(failures)})
 
 
 @json_view("POST")
