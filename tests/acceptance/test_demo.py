@@ -41,7 +41,9 @@ FOREIGN = {
 }
 SHOP = """
     CREATE TABLE outbox_event (event_id uuid);
+    CREATE TABLE auth_user (id integer, password text, email text, last_login timestamptz);
     CREATE TABLE customers_customer (id bigint, name text);
+    CREATE TABLE orders_label (id bigint, name text);
     CREATE TABLE orders_order (id bigint, total numeric(12, 2), internal_note text,
         placed_at timestamptz);
     CREATE TABLE reference_country (alpha_2 text);
@@ -239,6 +241,11 @@ def test_a_later_event_before_an_earlier_one_of_its_key_is_an_inversion() -> Non
 
     assert inversions([arrival("1", 5), arrival("2", 1), arrival("1", 7)]) == 0
     assert inversions([arrival("1", 5), arrival("2", 1), arrival("1", 3)]) == 1
+
+
+def test_a_note_that_reached_the_replica_fails(urls: tuple[str, str]) -> None:
+    leak = """UPDATE replica SET state = state || '{"internal_note": "secret"}'"""
+    assert damaged(urls, leak).different == ("shop.orders",)
 
 
 def test_every_topic_of_states_is_compared() -> None:
