@@ -13,7 +13,7 @@ from django.db.models.signals import ModelSignal
 from outbox import conf
 from outbox.errors import AutocommitRefused
 from outbox.suppression import is_suppressed
-from outbox.tables import tables_of
+from outbox.tables import is_followed, tables_of
 
 _MARK = "_records_for_outbox"
 
@@ -49,12 +49,20 @@ def guard(connection: BaseDatabaseWrapper, what: str) -> AbstractContextManager[
     return transaction.atomic(using=using)
 
 
+def _may_record(model: type[Model], signals: Iterable[ModelSignal]) -> bool:
+    """False where it is quickly seen that nothing records what is written of this model."""
+    for signal in signals:
+        if signal.receivers:
+            return True
+    return is_followed(model) or any(map(is_followed, model._meta.all_parents))
+
+
 def guard_all(
     using: str, models: Iterable[type[Model]], signals: Iterable[ModelSignal], *, raw: bool = False
 ) -> AbstractContextManager[object]:
     """The same for what writes these models and sends these signals, if anything records it."""
-    connection = connections[using]
-    if connection.in_atomic_block:
+    models = [model for model in models if _may_record(model, signals)]
+    if not models or (connection := connections[using]).in_atomic_block:
         return nullcontext()
     for model in models:
         if tables_of(model, raw=raw) or (not is_suppressed(model) and records(model, signals)):

@@ -17,7 +17,7 @@ from outbox.columns import AnyField
 from outbox.patching import Method, is_patched, patch, replaces_others
 from outbox.returning import Rows
 from outbox.statements import Delete, Insert, Update
-from outbox.tables import Table, table_of
+from outbox.tables import Table, is_followed, table_of
 
 
 def install() -> None:
@@ -40,6 +40,8 @@ def foreign_compilers(connection: Any) -> list[str]:
 
 def _table_of(compiler: Any) -> Table | None:
     model = compiler.query.model
+    if not is_followed(model):
+        return None
     save = saving.of(model)
     if save is None:
         return table_of(model)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from django.db import connections, router
+from django.db.models import Model
 
 from outbox.buffer import spoil
 from outbox.errors import NotInstalled, OtherDatabase
@@ -10,11 +13,16 @@ from outbox.errors import NotInstalled, OtherDatabase
 
 def alias() -> str:
     """The alias that the routers give for writing the outbox."""
+    return router.db_for_write(_row())
+
+
+@cache
+def _row() -> type[Model]:
     try:
         from outbox.models import Row
     except RuntimeError:
         raise NotInstalled("add 'outbox' to INSTALLED_APPS, and run manage.py migrate") from None
-    return router.db_for_write(Row)
+    return Row
 
 
 def require_outbox(using: str, what: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import wraps
 from typing import Any
 
@@ -15,6 +16,7 @@ from outbox import inheritance
 from outbox.autocommit import guard_all
 from outbox.patching import patch
 from outbox.saving import saving
+from outbox.tables import is_followed
 
 SAVE = (pre_save, post_save)
 DELETE = (pre_delete, post_delete)
@@ -72,7 +74,7 @@ def _save_table(save_table: Method) -> Method:
         using: str | None = None,
         update_fields: Any = None,
     ) -> Any:
-        with saving(self, raw=raw):
+        with saving(self, raw=raw) if is_followed(cls or type(self)) else nullcontext():
             updated = save_table(self, raw, cls, force_insert, force_update, using, update_fields)
         if using is not None and cls is self._meta.concrete_model:
             inheritance.end(using, self)

@@ -14,6 +14,7 @@ from django.db import DataError
 from django.db.models.constants import OnConflict
 from django.db.models.sql import Query
 from django.db.models.sql.where import WhereNode
+from psycopg.pq import PipelineStatus
 
 from outbox import inheritance, saving
 from outbox.autocommit import guard
@@ -25,7 +26,7 @@ from outbox.payload import Values
 from outbox.record import recording_on
 from outbox.returning import OLD, Rows
 from outbox.spool import SpoolingCursor
-from outbox.tables import Table, Write
+from outbox.tables import Table, Write, any_parts
 from outbox.unreadable import unreadable
 
 ROWS_PER_FETCH = 1_000
@@ -62,6 +63,8 @@ class Statement(ABC):
             return None
         if not sql:
             return None
+        if self.connection.in_atomic_block and not any_parts():
+            return self._execute(sql, params)
         with (
             guard(self.connection, self.table.label),
             inheritance.statement(self.connection, self.compiler.query.model),
@@ -88,8 +91,9 @@ class Statement(ABC):
 
     def _may_be_many(self) -> bool:
         """Whether there may be more rows than memory should hold."""
-        pipelined = self.connection.connection.pgconn.pipeline_status
-        return not (pipelined or saving.of(self.compiler.query.model)) and self.spools
+        if not self.spools or saving.of(self.compiler.query.model):
+            return False
+        return bool(self.connection.connection.pgconn.pipeline_status == PipelineStatus.OFF)
 
     def _fetch(self, cursor: Any) -> Rows:
         try:

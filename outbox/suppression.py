@@ -25,6 +25,10 @@ def suppress(*models: type[Model]) -> Iterator[None]:
         _suppressed.reset(token)
 
 
+def is_anything_suppressed() -> bool:
+    return bool(_suppressed.get())
+
+
 def is_suppressed(sender: object) -> bool:
     """Whether what this sender of a signal does goes unrecorded for now."""
     models = _suppressed.get()

@@ -14,7 +14,7 @@ from outbox.buffer import Buffer
 from outbox.columns import AnyField
 from outbox.payload import Column, Values, canonical
 from outbox.returning import Returning
-from outbox.suppression import is_suppressed
+from outbox.suppression import is_anything_suppressed, is_suppressed
 
 Op = Literal["create", "update", "delete"]
 
@@ -69,6 +69,8 @@ class Table:
         """What is left of it for a write now, under `suppress` and OUTBOX_CAPTURE_RAW."""
         if raw and not conf.current().capture_raw:
             return None
+        if not is_anything_suppressed():
+            return self
         if sender._meta.proxy and is_suppressed(sender):
             return None
         loud = [each for each in self.followers if not any(map(is_suppressed, each.models))]
@@ -123,6 +125,11 @@ def unfollow(capture: object) -> None:
     """Let the followers of a capture see nothing any longer."""
     for model in list(_models):
         _set(model, [each for each in _followers(model) if each.capture is not capture])
+
+
+def is_followed(model: type[Model]) -> bool:
+    """Whether anybody follows the table of a model, be it active now or not."""
+    return model._meta.db_table in _tables
 
 
 def table_of(
