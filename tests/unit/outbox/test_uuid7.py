@@ -1,5 +1,6 @@
 """Identifiers of events."""
 
+import random
 import subprocess
 import sys
 import time
@@ -43,3 +44,12 @@ os.write(1, b"%d\\n" % (uuid7().int % (1 << 62)))
 
 def test_identifiers_are_unique() -> None:
     assert len({uuid7() for _ in range(10_000)}) == 10_000
+
+
+def test_a_program_that_seeds_random_numbers_neither_repeats_identifiers_nor_notices_them() -> None:
+    random.seed(1)
+    noise, after = uuid7().int % (1 << 62), random.random()
+    random.seed(1)
+    assert noise != uuid7().int % (1 << 62)
+    random.seed(1)
+    assert after == random.random()
