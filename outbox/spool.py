@@ -64,7 +64,7 @@ class SpoolingCursor:
                 spool.append(chunk)
                 self.rowcount += len(chunk)
         except DataError as exc:
-            if exc.sqlstate is not None:
+            if exc.sqlstate is not None or self._cursor.pgresult is None:
                 raise
             self._failure = exc  # not the statement failed, but loading what it returned
         self._chunks = spool.chunks()

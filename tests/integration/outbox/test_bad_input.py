@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
-from django.db import connection, transaction
+from django.db import DataError, connection, transaction
 from django.db.models.signals import post_save
 from django.test.utils import override_settings
 
@@ -161,3 +161,20 @@ def test_a_row_that_another_receiver_fails_on_is_undone_with_its_event() -> None
     finally:
         post_save.disconnect(fail, sender=Order)
     assert (Order.objects.count(), stored()) == (0, [])
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda: Order.objects.create(number="a\0b"),
+        lambda: Order.objects.update(number="a\0b"),
+        lambda: Order.objects.filter(number="a\0b").delete(),
+    ],
+    ids=["create", "update", "delete"],
+)
+def test_a_text_that_postgresql_cannot_hold_is_refused_as_without_capture(
+    write: Callable[[], object],
+) -> None:
+    with pytest.raises(DataError, match="NUL"):
+        write()
+    assert stored() == []
