@@ -19,6 +19,8 @@ from django.db.models import Field
 from django.utils import timezone
 from pydantic import BaseModel, ConfigDict
 
+from schemas import values
+
 if TYPE_CHECKING:
     AnyField = Field[Any, Any]
 else:
@@ -71,10 +73,11 @@ def _is(annotation: Any, convert: Canonical | None = None) -> Callable[[AnyField
     return lambda field: kind
 
 
-def _aware(value: datetime) -> datetime:
+def _in_utc(value: datetime) -> datetime:
+    # In a zone that sets its clocks back, two moments an hour apart are equal in Python.
     if timezone.is_naive(value):  # USE_TZ is off
-        return timezone.make_aware(value, timezone.get_default_timezone())
-    return value
+        value = timezone.make_aware(value, timezone.get_default_timezone())
+    return values.utc(value)
 
 
 def _array(field: AnyField) -> Kind | None:
@@ -120,7 +123,7 @@ _RULES: dict[str, Callable[[AnyField], Kind | None]] = {
     "FileField": _is(str),
     "GenericIPAddressField": _is(str),
     "UUIDField": _is(UUID),
-    "DateTimeField": _is(datetime, _aware),
+    "DateTimeField": _is(datetime, _in_utc),
     "DateField": _is(date),
     "TimeField": _is(time),
     "DurationField": _is(timedelta),

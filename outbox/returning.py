@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from django.db.models import DateTimeField
+from django.db.models import CharField, DateTimeField, IntegerField, UUIDField
 from psycopg.types.datetime import TimestamptzLoader
 
 from outbox.columns import AnyField
@@ -30,7 +30,7 @@ class Returning:
         self.old = [f"{OLD}.{quote(field.column)}" for field in self.followed]
         self._requested = [fields.index(field) for field in requested]
         self._converters = _converters(compiler, requested)
-        self._loads_moments = _has_moments(self.followed) and not _has_moments(requested)
+        self._loads_moments = _has_moments(self.followed) and _are_plain(requested)
 
     def prepare(self, cursor: Any) -> None:
         """Load moments as psycopg does, in C; Django's own loader is Python's, for each value."""
@@ -47,6 +47,11 @@ class Returning:
 
 def _has_moments(fields: Iterable[AnyField]) -> bool:
     return any(isinstance(field, DateTimeField) for field in fields)
+
+
+def _are_plain(fields: Iterable[AnyField]) -> bool:
+    """Whether they hold no moments: a generated column, an array or a range may."""
+    return all(isinstance(field, IntegerField | CharField | UUIDField) for field in fields)
 
 
 def _converters(compiler: Any, requested: Sequence[AnyField]) -> Any:

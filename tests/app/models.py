@@ -17,7 +17,7 @@ from django.contrib.postgres.fields import (
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import F, Value
-from django.db.models.functions import Lower, Now, Upper
+from django.db.models.functions import Coalesce, Lower, Now, Upper
 from pydantic import BaseModel
 
 import outbox
@@ -247,6 +247,18 @@ class Ledger(models.Model):
 
     text = models.TextField(default="")
     changes = models.IntegerField(default=0)
+
+
+@outbox.capture(topic="test.meetings", skip_unchanged=True)
+class Meeting(models.Model):
+    """A moment, and one that the database computes."""
+
+    starts = models.DateTimeField()
+    ends: Any = models.GeneratedField(
+        expression=Coalesce("starts", "starts"),
+        output_field=models.DateTimeField(),
+        db_persist=True,
+    )
 
 
 @outbox.capture(topic="test.answers")

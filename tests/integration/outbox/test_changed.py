@@ -1,6 +1,7 @@
 """What an update says of the row before it."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +16,7 @@ from outbox import statements
 from outbox.capture import captured_models, release
 from outbox.errors import InvalidCapture
 from outbox.sensitive import hashed
-from tests.app.models import Article, Ledger, Lorry, Member, Note, Order, Vehicle
+from tests.app.models import Article, Ledger, Lorry, Meeting, Member, Note, Order, Vehicle
 from tests.stored import operations, stored
 
 
@@ -215,3 +216,14 @@ def test_a_delete_without_tombstone_if_the_setting_says_so() -> None:
     with override_settings(OUTBOX_TOMBSTONES=False), transaction.atomic():
         order.delete()
     assert operations() == ["create", "delete"]
+
+
+def test_a_moment_that_moves_by_the_hour_that_a_clock_is_set_back_has_changed() -> None:
+    Meeting.objects.create(starts=datetime(2024, 10, 27, 0, 30, tzinfo=UTC))
+    with connection.cursor() as cursor:
+        cursor.execute("SET TIME ZONE 'Europe/Berlin'")
+    try:
+        Meeting.objects.update(starts=F("starts") + timedelta(hours=1))
+    finally:
+        connection.close()
+    assert [row["changed"] for row in changes("test.meetings")] == [["starts", "ends"]]

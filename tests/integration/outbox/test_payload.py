@@ -22,7 +22,7 @@ from outbox.capture import captured_models, release
 from outbox.columns import AnyField
 from outbox.errors import InvalidPayload, UnsupportedField
 from schemas import encode
-from tests.app.models import Article, Colour, Counter, Order, Specimen
+from tests.app.models import Article, Colour, Counter, Meeting, Order, Specimen
 from tests.stored import operations, stored
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -283,3 +283,14 @@ def test_a_column_without_a_canonical_form_is_named_at_start() -> None:
             _ = captured.event
     finally:
         release(Drawing)
+
+
+def test_a_generated_moment_comes_back_to_the_instance_as_django_reads_it() -> None:
+    with override_settings(USE_TZ=False):
+        connection.close()  # what it reads is settled when it opens
+        try:
+            starts = datetime(2024, 1, 1, 12)  # noqa: DTZ001 - what the setting asks for
+            assert Meeting.objects.create(starts=starts).ends == starts
+        finally:
+            connection.close()
+    assert [row.json["after"]["ends"] for row in stored()] == ["2024-01-01T12:00:00Z"]
