@@ -13,8 +13,9 @@ from outbox.errors import InvalidPayload
 
 def unreadable(cursor: Any, fields: Sequence[AnyField], why: object) -> InvalidPayload:
     """What to raise where rows were found and could not be loaded."""
+    label = fields[0].model._meta.label
     found = (fields[index] for index in _unreadable(cursor))
-    name = next((f"{each.model._meta.label}.{each.name}" for each in found), "a row")
+    name = next((f"{each.model._meta.label}.{each.name}" for each in found), f"a row of {label}")
     return InvalidPayload(
         f"{name} holds a value that Python cannot: {why}; correct it, or exclude the field from "
         "capture()"

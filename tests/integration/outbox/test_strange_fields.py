@@ -8,6 +8,7 @@ from django.db import connection
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
+import outbox
 from outbox.errors import InvalidPayload
 from outbox.reading import read
 from tests.app.models import Specimen, Ticket
@@ -73,6 +74,16 @@ def test_a_value_that_cannot_be_read_is_named_and_the_row_stays(column: str, val
         Specimen.objects.update(whole=2)
     assert operations() == ["create"]
     assert Specimen.objects.filter(whole=0).count() == 1
+
+
+def test_a_value_that_cannot_be_read_among_many_rows_names_its_model_at_least() -> None:
+    Specimen.objects.create()
+    store("day", "infinity")
+    with outbox.suppress():
+        Specimen.objects.bulk_create(Specimen() for _ in range(3_000))
+    with pytest.raises(InvalidPayload, match=r"testapp\.Specimen.*infinity"):
+        Specimen.objects.update(whole=2)
+    assert not Specimen.objects.filter(whole=2).exists()
 
 
 def test_a_value_that_cannot_be_read_is_named_where_rows_are_read_again() -> None:
