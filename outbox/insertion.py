@@ -41,7 +41,7 @@ def insert(
         if conf.current().strict_key_order:
             cursor.execute(_LOCK, [_locks(rows)])
         if len(rows) < COPIED_FROM or _is_pipelined(connection):
-            commit = "; COMMIT" if commits and _takes_several(connection) else ""
+            commit = "; COMMIT" if commits and _takes_commit(connection) else ""
             cursor.execute(_statement(connection, rows) + commit)
         else:
             with connection.wrap_database_errors:
@@ -50,13 +50,19 @@ def insert(
 
 def _statement(connection: Any, rows: Iterable[Recorded]) -> str:
     # Adapting each value costs psycopg more time than the database needs for the row.
-    escape = Escaping(connection.connection.pgconn).escape_literal
-    return _INSERT + ", ".join([_literals(row, escape) for row in rows])
+    raw = connection.connection
+    quote = _quote(Escaping(raw.pgconn).escape_literal, raw.info.encoding)
+    return _INSERT + ", ".join([_literals(row, quote) for row in rows])
 
 
-def _literals(row: Recorded, escape: Callable[[bytes], bytes]) -> str:
+def _quote(escape: Callable[[bytes], bytes], encoding: str) -> Callable[[str], str]:
+    # Read in another encoding than the connection's, a text may hide a quote from the escaping.
+    return lambda text: escape(text.encode(encoding)).decode(encoding)
+
+
+def _literals(row: Recorded, quote: Callable[[str], str]) -> str:
     """The values of a row; topics and types have nothing to escape."""
-    subject = "NULL" if row.subject is None else escape(row.subject.encode()).decode()
+    subject = "NULL" if row.subject is None else quote(row.subject)
     return (
         f"('{row.event_id}', '{row.topic}', {_bytea(row.key)}, '{row.type}', {row.version}, "
         f"{subject}, {_bytea(row.value)}, {_bytea(row.headers)})"
@@ -68,9 +74,22 @@ def _bytea(data: bytes | None) -> str:
     return "NULL" if data is None else rf"E'\\x{data.hex()}'"
 
 
-def _takes_several(connection: Any) -> bool:
-    """Whether one string may hold several statements: not where the server binds values."""
-    return not (connection.features.uses_server_side_binding or _is_pipelined(connection))
+def _takes_commit(connection: Any) -> bool:
+    """Whether the COMMIT may come in the same string.
+
+    Not where a string takes one statement only, a wrapper may fail after it, or psycopg refuses it.
+    """
+    return not (
+        connection.features.uses_server_side_binding
+        or _is_pipelined(connection)
+        or connection.execute_wrappers
+        or _refuses_commit(connection.connection)
+    )
+
+
+def _refuses_commit(raw: Any) -> bool:
+    """Inside a transaction() of psycopg's own, or one of two phases."""
+    return bool(raw._num_transactions or raw._tpc)
 
 
 def _is_pipelined(connection: Any) -> bool:

@@ -1,6 +1,9 @@
 """How events get into their table."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from threading import Thread
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, ProgrammingError, connection, transaction
@@ -76,6 +79,18 @@ def test_whatever_a_key_holds_is_a_literal(conforming: str) -> None:
     assert [(row.key, row.subject) for row in stored()] == [(key, key) for key in keys]
 
 
+def test_a_key_is_a_literal_in_every_encoding_of_the_connection() -> None:
+    keys = ["表'; x", "表\\'"]
+    with connection.cursor() as cursor:
+        cursor.execute("SET client_encoding = GBK")
+        try:
+            for key in keys:
+                say("a", who=key)
+        finally:
+            cursor.execute("RESET client_encoding")
+    assert [(row.key, row.subject) for row in stored()] == [(key, key) for key in keys]
+
+
 class TestCommit:
     """Few events travel together with the COMMIT."""
 
@@ -112,6 +127,37 @@ class TestCommit:
         with connection.connection.pipeline():
             say("a")
         assert said() == ["a"]
+
+    def test_it_goes_alone_where_a_wrapper_may_fail_after_the_statement(self) -> None:
+        def fail_after(execute: Any, sql: str, *args: Any) -> Any:
+            execute(sql, *args)
+            if "outbox_event" in sql:
+                raise RuntimeError("too slow")
+
+        with (
+            pytest.raises(FlushFailed, match="too slow"),
+            connection.execute_wrapper(fail_after),
+            transaction.atomic(),
+        ):
+            Order.objects.create(number="1")
+        assert (Order.objects.count(), stored()) == (0, [])
+
+    @pytest.mark.parametrize(
+        "begun",
+        [lambda raw: raw.transaction(), lambda raw: nullcontext(raw.tpc_begin("a"))],
+        ids=["transaction", "two phases"],
+    )
+    def test_it_is_not_sent_where_psycopg_refuses_it(
+        self, begun: Callable[[Any], AbstractContextManager[object]]
+    ) -> None:
+        transaction.set_autocommit(False)
+        try:
+            with pytest.raises(ProgrammingError, match="commit"), begun(connection.connection):
+                Order.objects.create(number="1")
+                transaction.commit()
+        finally:
+            connection.close()
+        assert (Order.objects.count(), stored()) == (0, [])
 
 
 LATE_FAILURE = """
