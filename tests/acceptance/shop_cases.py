@@ -3,6 +3,7 @@
 Run by the shop's settings in a process of its own, as test_shop.py does.
 """
 
+import json
 from decimal import Decimal
 from io import StringIO
 from unittest.mock import patch
@@ -121,6 +122,16 @@ class Logins(TransactionTestCase):
         assert b"clerk" in found
         for secret in (PASSWORD, WRONG, "Tr0ub4dor", "Pa55wort"):
             assert secret.encode() not in found
+
+
+class Coverage(TestCase):
+    def test_every_model_of_the_shop_is_captured_and_seen(self) -> None:
+        out = StringIO()
+        call_command("outbox_models", "--format", "json", stdout=out)
+        ours = ("customers.", "orders.", "reference.")
+        models = [each for each in json.loads(out.getvalue()) if each["model"].startswith(ours)]
+        assert [each["model"] for each in models if not (each["capture"] or each["links"])] == []
+        assert [each["model"] for each in models if each["unseen"]] == []
 
 
 class ReferenceData(TestCase):
