@@ -30,7 +30,7 @@ class Spool:
             self._chunks.append(chunk)
             return
         if self._file is None:
-            self._file = TemporaryFile()  # noqa: SIM115 - closed when the last chunk was read
+            self._file = TemporaryFile()  # noqa: SIM115 - closed with the cursor
         pickle.dump(chunk, self._file, pickle.HIGHEST_PROTOCOL)
         self._stored += 1
 
@@ -39,10 +39,15 @@ class Spool:
         while self._chunks:
             yield self._chunks.pop(0)
         if self._file is not None:
-            with self._file:
-                self._file.seek(0)
-                for _ in range(self._stored):
-                    yield pickle.load(self._file)  # noqa: S301 - this process wrote it
+            self._file.seek(0)
+            for _ in range(self._stored):
+                yield pickle.load(self._file)  # noqa: S301 - this process wrote it
+
+    def close(self) -> None:
+        """Let go of what nobody has read, which a failure may leave."""
+        self._chunks.clear()
+        if self._file is not None:
+            self._file.close()
 
 
 class SpoolingCursor:
@@ -54,26 +59,31 @@ class SpoolingCursor:
     def __init__(self, cursor: Any) -> None:
         self.rowcount = -1
         self._cursor = cursor
+        self._spool = Spool()
         self._chunks: Iterator[Rows] = iter(())
         self._failure: DataError | None = None
 
     def execute(self, sql: str, params: Sequence[Any] | None = None) -> None:
-        spool, self.rowcount = Spool(), 0
+        self.rowcount = 0
         try:
             for chunk in _chunked(self._cursor.stream(sql, params, size=_rows_at_once())):
-                spool.append(chunk)
+                self._spool.append(chunk)
                 self.rowcount += len(chunk)
         except DataError as exc:
             if exc.sqlstate is not None or self._cursor.pgresult is None:
                 raise
             self._failure = exc  # not the statement failed, but loading what it returned
-        self._chunks = spool.chunks()
+        self._chunks = self._spool.chunks()
 
     def fetchmany(self, size: int) -> Rows:
         """The next chunk, whatever its size; an empty one at the end."""
         if self._failure is not None:
             raise self._failure
         return next(self._chunks, [])
+
+    def close(self) -> None:
+        self._spool.close()
+        self._cursor.close()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cursor, name)

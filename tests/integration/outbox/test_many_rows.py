@@ -6,14 +6,17 @@ import sys
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 import pytest
 from django.db import DataError, connection, transaction
 from django.db.models import F
-from django.test.utils import CaptureQueriesContext
+from django.test.utils import CaptureQueriesContext, override_settings
 
 import outbox
 from outbox import spool
+from outbox.errors import EventTooLarge
 from tests.app.models import Note, Order, Specimen
 from tests.stored import stored
 
@@ -80,6 +83,21 @@ def test_a_statement_that_fails_undoes_all_rows_and_leaves_the_block_usable() ->
             Order.objects.update(quantity=Decimal(1) / F("quantity"))
         Note.objects.create()
     assert (Note.objects.count(), stored()) == (1, [])
+
+
+@pytest.mark.usefixtures("many")
+def test_a_failure_leaves_no_file_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    files: list[IO[bytes]] = []
+
+    def opened() -> IO[bytes]:
+        files.append(TemporaryFile())  # noqa: SIM115 - who is asked for it closes it
+        return files[0]
+
+    monkeypatch.setattr(spool, "CHUNKS_IN_MEMORY", 1)
+    monkeypatch.setattr(spool, "TemporaryFile", opened)
+    with pytest.raises(EventTooLarge), override_settings(OUTBOX_MAX_EVENT_BYTES=10):
+        Order.objects.update(quantity=1)
+    assert [file.closed for file in files] == [True]
 
 
 @pytest.mark.usefixtures("many")
