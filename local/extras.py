@@ -12,6 +12,7 @@ from local.scratch import ROOT, scratch
 EXTRAS: Mapping[str, Sequence[str]] = {
     "": ("schemas",),
     "django": ("schemas", "outbox"),
+    "triggers": ("schemas", "outbox", "pgtrigger"),
     "publisher": ("schemas", "publisher", "publisher.cli"),
     "demo": ("examples.demo.__main__", "django", "gunicorn.app.wsgiapp", "pycountry"),
     "test": ("pytest", "pytest_django", "pytest_timeout", "testcontainers", "tests.conftest"),

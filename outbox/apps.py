@@ -20,6 +20,7 @@ class OutboxConfig(AppConfig):
 
     def ready(self) -> None:
         from outbox import (
+            autodetector,
             bypasses,
             checks,
             compilers,
@@ -27,6 +28,7 @@ class OutboxConfig(AppConfig):
             installation,
             operations,
             registration,
+            trigger_checks,
         )
         from outbox.capture import captured_models
         from outbox.links import captured_links
@@ -42,6 +44,8 @@ class OutboxConfig(AppConfig):
         compilers.install()
         checks.register()
         bypasses.register()
+        trigger_checks.register()
+        autodetector.install()
         connection_created.connect(begin_empty, dispatch_uid="outbox.buffer")
         pre_migrate.connect(installation.migration_started, sender=self)
         post_migrate.connect(registration.register, sender=self)
@@ -49,8 +53,9 @@ class OutboxConfig(AppConfig):
 
 def begin_empty(*, connection: BaseDatabaseWrapper, **kwargs: object) -> None:
     """From the first statement on, savepoints are seen; a new connection brings no old events."""
-    from outbox import database
+    from outbox import announcement, database
     from outbox.buffer import buffer_of
 
     if connection.vendor == "postgresql" and connection.alias == database.alias():
         buffer_of(connection).forget()
+        announcement.install(connection)

@@ -8,7 +8,6 @@ from typing import Any
 from django.apps import AppConfig
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags
-from django.db.models import Model
 
 from outbox import conf
 from outbox.capture import captured_models
@@ -36,12 +35,13 @@ def register() -> None:
 def check_relations(
     app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
 ) -> Iterable[CheckMessage]:
-    for captured in _captured():
+    for captured in _by_statement():
         for name in changed_by_database(captured.model):
             yield Error(
                 f"{captured.label}.{name} is changed by the database when its target is deleted, "
                 "which no capture sees.",
-                hint="Let Django do it: on_delete=CASCADE, SET_NULL or SET_DEFAULT.",
+                hint="Let Django do it: on_delete=CASCADE, SET_NULL or SET_DEFAULT; or capture "
+                'with via="trigger".',
                 obj=captured.model,
                 id="outbox.E008",
             )
@@ -62,12 +62,13 @@ def check_raw_saves(
 def check_raw_sql(
     app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
 ) -> Iterable[CheckMessage]:
-    for captured in _captured():
+    for captured in _by_statement():
         if methods := writes_sql(captured.model):
             yield checks.Warning(
                 f"{captured.label} has methods that write by SQL of their own, which no capture "
                 f"sees: {', '.join(methods)}.",
-                hint="Write through Django's ORM, or record events with outbox.record(). Silence "
+                hint="Write through Django's ORM, record events with outbox.record(), or capture "
+                'with via="trigger". Silence '
                 "this check if they write other tables, or nobody calls them.",
                 obj=captured.model,
                 id="outbox.W006",
@@ -83,21 +84,28 @@ def check_tables(
     connection = installed(databases)
     for captured in _captured() if connection else ():
         for model in (captured.model, *captured.model._meta.all_parents):
-            yield from _check_table(connection, captured.model, model._meta.db_table)
+            yield from _check_table(connection, captured, model._meta.db_table)
 
 
 def _captured() -> list[Captured | CapturedLinks]:
     return [*captured_models(), *captured_links()]
 
 
-def _check_table(connection: Any, model: type[Model], table: str) -> Iterable[CheckMessage]:
+def _by_statement() -> list[Captured | CapturedLinks]:
+    return [captured for captured in _captured() if not captured.by_trigger]
+
+
+def _check_table(
+    connection: Any, captured: Captured | CapturedLinks, table: str
+) -> Iterable[CheckMessage]:
+    model = captured.model
     name = connection.ops.quote_name(table)
     with connection.cursor() as cursor:
         cursor.execute(FOREIGN_KEYS, [name])
         keys = [key for (key,) in cursor.fetchall()]
         cursor.execute(IS_VIEW, [name])
         is_view = cursor.rowcount > 0
-    if keys and not changed_by_database(model):
+    if keys and not captured.by_trigger and not changed_by_database(model):
         yield checks.Warning(
             f"PostgreSQL changes rows of {table} when their target is deleted or gets another key, "
             f"which no capture sees: {', '.join(keys)}.",

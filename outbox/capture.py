@@ -9,10 +9,9 @@ from typing import TypeVar
 from django.db.models import Model
 from pydantic import BaseModel
 
-from outbox import tables
 from outbox.captured import Captured
 from outbox.errors import InvalidCapture
-from outbox.options import Options, Protection
+from outbox.options import Options, Protection, Via
 from schemas import Contract
 
 M = TypeVar("M", bound=Model)
@@ -33,6 +32,7 @@ def capture(
     before: bool = False,
     skip_unchanged: bool = False,
     refresh: bool = False,
+    via: Via = "statement",
 ) -> Callable[[type[M]], type[M]]:
     """Record a `Change` for every row of the decorated model that is written.
 
@@ -44,6 +44,9 @@ def capture(
     With `before`, an update carries the state before it; with `skip_unchanged`, one that changed
     nothing of the state is no event; with `refresh`, rows are read again after the statement, for
     what triggers set later.
+
+    `via="statement"` sees what Django's ORM writes. `via="trigger"` sees every writer, raw SQL and
+    other programs included; the trigger comes with a migration (needs django-pgtrigger).
 
     Also for a model of another application: `capture(topic="shop.users")(User)`.
     Raises InvalidCapture for a model that cannot be captured, and at start for its columns;
@@ -58,13 +61,15 @@ def capture(
         before=before,
         skip_unchanged=skip_unchanged,
         refresh=refresh,
+        via=via,
     )
 
     def decorate(model: builtins.type[M]) -> builtins.type[M]:
         _refuse(model, topic, options)
         line = Contract(type=type or model._meta.label_lower, version=version, topic=topic)
-        captured = _captured[model] = Captured(model, line, options)
+        captured = Captured(model, line, options)
         captured.follow()
+        _captured[model] = captured
         return model
 
     return decorate
@@ -72,7 +77,7 @@ def capture(
 
 def release(model: type[Model]) -> None:
     """Capture a model no longer; for tests."""
-    tables.unfollow(_captured.pop(model))
+    _captured.pop(model).unfollow()
 
 
 def captured_models() -> list[Captured]:
@@ -81,14 +86,29 @@ def captured_models() -> list[Captured]:
 
 def _refuse(model: type[Model], topic: object, options: Options) -> None:
     meta = model._meta
-    faults = {
+    faults: dict[str | None, bool] = {
         "it is abstract; capture each model that derives from it": meta.abstract,
         "it is a proxy; capture the model behind it": meta.proxy,
         "it is part of the outbox": meta.app_label == "outbox",
         "it is captured already; one capture() is for one model": model in _captured,
         'it needs a topic, such as topic="shop.orders"': topic is None,
         options.fault(): options.fault() is not None,
+        **(_faults_of_trigger(model) if options.via == "trigger" else {}),
     }
     for fault, found in faults.items():
         if found:
             raise InvalidCapture(f"{meta.label} cannot be captured: {fault}")
+
+
+def _faults_of_trigger(model: type[Model]) -> dict[str | None, bool]:
+    meta = model._meta
+    return {
+        'its rows are in several tables, and a trigger sees one; drop via="trigger"': bool(
+            meta.parents
+        ),
+        'no migration makes its trigger, as it has managed=False; drop via="trigger"': not (
+            meta.managed
+        ),
+        "no migration makes its trigger, as Django made the model; declare it, and name it with "
+        "through=": bool(meta.auto_created),
+    }

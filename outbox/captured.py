@@ -18,6 +18,7 @@ from outbox.options import Options
 from outbox.payload import Column, Payload, Values, payload_of
 from outbox.recorded import Recorded, recorded, tombstone
 from outbox.tables import Op, Write
+from outbox.triggers import trigger_of
 from schemas import Change, Contract
 
 
@@ -60,11 +61,29 @@ class Captured:
         )
 
     def follow(self) -> None:
-        """See what statements do to the rows of the model."""
-        if self.model._meta.all_parents:
+        """See what is done to the rows of the model."""
+        if self.by_trigger:
+            self.trigger.register(self.model)
+        elif self.model._meta.all_parents:
             inheritance.follow(self)
         else:
             tables.follow(self.model, self)
+
+    def unfollow(self) -> None:
+        if self.by_trigger:
+            self.trigger.unregister(self.model)
+        else:
+            tables.unfollow(self)
+
+    @cached_property
+    def trigger(self) -> Any:
+        """A `CaptureTrigger`, for which django-pgtrigger makes migrations."""
+        return trigger_of(self)
+
+    @property
+    def by_trigger(self) -> bool:
+        """Whether the database records the events, and statements are left alone."""
+        return self.options.via == "trigger"
 
     @property
     def columns(self) -> tuple[Column, ...]:

@@ -76,13 +76,14 @@ def of(
         topic=captured.topic if captured else None,
         links=[_links_described(each) for each in links],
         receivers=list(_receivers(model)),
-        unseen=list(_unseen(model)) if captured or links else [],
+        unseen=list(_unseen(model, captured)) if captured or links else [],
     )
 
 
 def _described(captured: Captured) -> str:
     key = ", ".join(column.field.name for column in captured.payload.key)
-    return f"{captured.contract.type} version {captured.contract.version}, key {key}"
+    by_trigger = ", by trigger" if captured.by_trigger else ""
+    return f"{captured.contract.type} version {captured.contract.version}, key {key}{by_trigger}"
 
 
 def _links_described(links: CapturedLinks) -> str:
@@ -97,7 +98,10 @@ def _receivers(model: type[Model]) -> Iterator[str]:
                 yield getattr(receiver, "__qualname__", repr(receiver))
 
 
-def _unseen(model: type[Model]) -> Iterator[str]:
+def _unseen(model: type[Model], captured: Captured | None) -> Iterator[str]:
+    if captured and captured.by_trigger:
+        yield "TRUNCATE"
+        return
     for name in changed_by_database(model):
         yield f"{name}: the database changes the row when its target is deleted"
     if methods := sends_sql(model):

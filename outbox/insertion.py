@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 COPIED_FROM = 20
 """Rows of a statement from which on COPY takes less time than INSERT."""
 
+OWN_WRAPPERS: set[Callable[..., Any]] = set()
+"""Wrappers of execute() that do nothing once the events are written."""
+
 _UNDEFINED_TABLE = "42P01"
 _NAME = "outbox_event"
 _TABLE = f"{_NAME} ({', '.join(COLUMNS)})"
@@ -74,16 +77,20 @@ def _bytea(data: bytes | None) -> str:
     return "NULL" if data is None else rf"E'\\x{data.hex()}'"
 
 
+def takes_several(connection: Any) -> bool:
+    """Whether one string may hold several statements."""
+    return not (connection.features.uses_server_side_binding or _is_pipelined(connection))
+
+
 def _takes_commit(connection: Any) -> bool:
     """Whether the COMMIT may come in the same string.
 
     Not where a string takes one statement only, a wrapper may fail after it, or psycopg refuses it.
     """
-    return not (
-        connection.features.uses_server_side_binding
-        or _is_pipelined(connection)
-        or connection.execute_wrappers
-        or _refuses_commit(connection.connection)
+    return (
+        takes_several(connection)
+        and OWN_WRAPPERS.issuperset(connection.execute_wrappers)
+        and not _refuses_commit(connection.connection)
     )
 
 

@@ -76,6 +76,7 @@ class CapturedLinks:
     """Rows of the relation's table that come or go are told in events of this contract."""
 
     is_part = False
+    by_trigger = False
 
     def __init__(self, relation: Relation, contract: Contract) -> None:
         self.relation = relation

@@ -74,7 +74,8 @@ def _save_table(save_table: Method) -> Method:
         using: str | None = None,
         update_fields: Any = None,
     ) -> Any:
-        with saving(self, raw=raw) if is_followed(cls or type(self)) else nullcontext():
+        known = raw or is_followed(cls or type(self))  # triggers are told of raw saves
+        with saving(self, raw=raw) if known else nullcontext():
             updated = save_table(self, raw, cls, force_insert, force_update, using, update_fields)
         if using is not None and cls is self._meta.concrete_model:
             inheritance.end(using, self)

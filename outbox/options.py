@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 Protection = Literal["hash", "drop"]
+Via = Literal["statement", "trigger"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,7 @@ class Options:
     before: bool = False
     skip_unchanged: bool = False
     refresh: bool = False
+    via: Via = "statement"
 
     @property
     def needs_before(self) -> bool:
@@ -37,4 +39,17 @@ class Options:
         for name, protection in self.sensitive.items():
             if protection not in ("hash", "drop"):
                 return f'sensitive[{name!r}]={protection!r} is no protection; use "hash" or "drop"'
-        return None
+        if self.via not in ("statement", "trigger"):
+            return f'via={self.via!r} is no way to capture; use "statement" or "trigger"'
+        return self._fault_of_trigger() if self.via == "trigger" else None
+
+    def _fault_of_trigger(self) -> str | None:
+        faults = {
+            "a trigger cannot run the validators of contract=; choose columns with fields= or "
+            "exclude=": self.contract is not None,
+            "a trigger would need the key of the hash in the database; use "
+            'sensitive={...: "drop"}, or drop via="trigger"': "hash" in self.sensitive.values(),
+            "what another trigger sets later is an update of its own, which the trigger sees; drop "
+            "refresh=True": self.refresh,
+        }
+        return next((fault for fault, found in faults.items() if found), None)

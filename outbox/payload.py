@@ -31,6 +31,12 @@ class Column(NamedTuple):
     field: AnyField
     convert: Canonical | None
 
+    def differs(self, before: Any, after: Any) -> bool:
+        """Whether two canonical values are told apart; true and 1 are, in JSON."""
+        if before != after or self.convert is not json.loads:
+            return bool(before != after)
+        return json.dumps(before, sort_keys=True) != json.dumps(after, sort_keys=True)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payload:
@@ -88,7 +94,9 @@ class Payload:
     def changed(self, before: Values, after: Values) -> tuple[str, ...]:
         """The names, in the contract, of the columns that hold something else now."""
         columns = self.fields.items()
-        return tuple(name for name, each in columns if before[each.name] != after[each.name])
+        return tuple(
+            name for name, each in columns if each.differs(before[each.name], after[each.name])
+        )
 
     def _shown(self, values: Values) -> dict[str, Any]:
         shown = {name: values[column.name] for name, column in self.fields.items()}

@@ -56,14 +56,29 @@ class SpoolingCursor:
     While rows come in, a connection takes no other statement; once they are in, it does.
     """
 
-    def __init__(self, cursor: Any) -> None:
+    def __init__(self, cursor: Any, statement: str) -> None:
         self.rowcount = -1
         self._cursor = cursor
         self._spool = Spool()
+        self._statement = statement
         self._chunks: Iterator[Rows] = iter(())
         self._failure: DataError | None = None
 
     def execute(self, sql: str, params: Sequence[Any] | None = None) -> None:
+        if sql == self._statement:
+            self._stream(sql, params)
+        else:
+            self._execute(sql, params)
+
+    def _execute(self, sql: str, params: Sequence[Any] | None) -> None:
+        # Somebody put statements before it, as pgtrigger.ignore() does, which no stream takes.
+        self._cursor.execute(sql, params)
+        while self._cursor.nextset():
+            pass
+        self.rowcount = self._cursor.rowcount
+        self._chunks = iter(lambda: self._cursor.fetchmany(ROWS_PER_CHUNK), [])
+
+    def _stream(self, sql: str, params: Sequence[Any] | None) -> None:
         self.rowcount = 0
         try:
             for chunk in _chunked(self._cursor.stream(sql, params, size=_rows_at_once())):

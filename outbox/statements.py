@@ -76,9 +76,10 @@ class Statement(ABC):
             if lock := self.lock():
                 cursor.execute(*lock)
             self.returning.prepare(cursor)
+            statement = f"{sql} {self._returning()}"
             if many := self._may_be_many():
-                cursor.cursor = SpoolingCursor(cursor.cursor)
-            cursor.execute(f"{sql} {self._returning()}", params)
+                cursor.cursor = SpoolingCursor(cursor.cursor, statement)
+            cursor.execute(statement, params)
             with recording_on(self.connection, self.table.label) as buffer:
                 while rows := self._fetch(cursor):
                     if self._requested:

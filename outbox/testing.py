@@ -7,14 +7,15 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.db import connections
-from django.db.models import Model
+from django.db.models import Max, Model
 
 from outbox import database
 from outbox.buffer import buffer_of
 from outbox.capture import captured_models
 from outbox.errors import InvalidCapture
 from outbox.links import captured_links
-from outbox.recorded import Recorded
+from outbox.models import Row
+from outbox.recorded import COLUMNS, Recorded
 from outbox.relation import Descriptor, Relation
 from schemas import Change, Event
 
@@ -46,15 +47,40 @@ def captured_events() -> Iterator[list[Recorded]]:
 
     Works inside a transaction that never commits, such as a TestCase's, and adds no `on_commit`
     callback. Each entry has `event` (what a consumer decodes; None for a tombstone), `type`,
-    `version`, `topic`, `key`, `value`. It sees what this thread records.
+    `version`, `topic`, `key`, `value`. It sees what this thread records. What triggers record is
+    read from the table when the block ends, and stands behind the rest.
     """
     buffer = buffer_of(connections[database.alias()])
     recording = _Recording(buffer.position)
+    last_id = _last_id()
     buffer.watchers.append(recording)
     try:
         yield recording
     finally:
         buffer.watchers[:] = [each for each in buffer.watchers if each is not recording]
+    recording += _by_triggers(last_id)
+
+
+def _last_id() -> int:
+    if not _trigger_topics():
+        return 0
+    return Row.objects.using(database.alias()).aggregate(last=Max("id"))["last"] or 0
+
+
+def _by_triggers(last_id: int) -> Iterator[Recorded]:
+    """What has come into the table since, without what Django put there."""
+    if connections[database.alias()].needs_rollback:
+        return
+    rows = Row.objects.using(database.alias()).filter(id__gt=last_id, topic__in=_trigger_topics())
+    for row in rows.order_by("id"):
+        values = (getattr(row, name) for name in COLUMNS)
+        yield Recorded._make(
+            bytes(each) if isinstance(each, memoryview) else each for each in values
+        )
+
+
+def _trigger_topics() -> list[str]:
+    return [each.topic for each in captured_models() if each.by_trigger]
 
 
 @contextmanager

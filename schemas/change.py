@@ -7,7 +7,8 @@ from typing import Generic, Literal, TypeVar, get_args
 
 from pydantic import BaseModel
 
-from schemas.errors import MissingKey
+from schemas import limits
+from schemas.errors import MissingKey, Unencodable
 from schemas.event import Event
 from schemas.scalars import quoted
 
@@ -35,14 +36,20 @@ class Change(Event, Generic[T]):
         after: bytes | None = None,
         changed: Iterable[str] | None = None,
     ) -> bytes:
-        """The canonical JSON of a change whose states are written already."""
+        """The canonical JSON of a change whose states are written already.
+
+        `Unencodable` where that which is around a state makes it too deep for readers.
+        """
         names = "null" if changed is None else f"[{','.join(map(quoted, changed))}]"
-        return b'{"op":"%s","before":%s,"after":%s,"changed":%s}' % (
+        text = b'{"op":"%s","before":%s,"after":%s,"changed":%s}' % (
             op.encode(),
             before or b"null",
             after or b"null",
             names.encode(),
         )
+        if limits.is_too_deep(text):
+            raise Unencodable(f"a change cannot be encoded: {limits.refusal(text)}; flatten it")
+        return text
 
     @property
     def state(self) -> T:

@@ -11,7 +11,7 @@ def messages(identifier: str = "", *, databases: Sequence[str] | None = None) ->
     return [
         message
         for check in registry.get_checks()
-        if check.__module__ in ("outbox.checks", "outbox.bypasses")
+        if check.__module__ in ("outbox.checks", "outbox.bypasses", "outbox.trigger_checks")
         for message in check(app_configs=None, databases=databases)
         if identifier in (message.id or "")
     ]

@@ -60,8 +60,7 @@ class Colour(models.TextChoices):
     RED = "red", "Red"
 
 
-@outbox.capture(topic="test.specimens")
-class Specimen(models.Model):
+class Columns(models.Model):
     """One column of each type."""
 
     uuid = models.UUIDField(default=uuid.uuid4)
@@ -85,6 +84,19 @@ class Specimen(models.Model):
     days = DateRangeField(null=True)
     moments = DateTimeRangeField(null=True)
     amounts = DecimalRangeField(null=True)
+
+    class Meta:
+        abstract = True
+
+
+@outbox.capture(topic="test.specimens")
+class Specimen(Columns):
+    """Captured as Django writes it."""
+
+
+@outbox.capture(topic="test.twins", via="trigger")
+class Twin(Columns):
+    """Captured whoever writes it."""
 
 
 @outbox.capture(topic="test.counters")
@@ -361,6 +373,19 @@ class Ticket(models.Model):
     number = TicketNumber(primary_key=True)
     text = LazyText(default="")
     parent: Any = models.ForeignKey("self", models.CASCADE, null=True)
+
+
+@outbox.capture(topic="test.shelves", key="code", exclude=["note"], via="trigger")
+class Shelf(models.Model):
+    """Anybody may write it."""
+
+    code = models.CharField(max_length=20, unique=True)
+    label = models.TextField(default="")
+    books = models.IntegerField(default=0)
+    doubled: Any = models.GeneratedField(
+        expression=F("books") * 2, output_field=models.IntegerField(), db_persist=True
+    )
+    note = models.TextField(null=True)
 
 
 class Living(models.Manager["Page"]):

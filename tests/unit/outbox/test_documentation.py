@@ -5,9 +5,10 @@ from pathlib import Path
 
 import outbox
 from local.scratch import ROOT
-from outbox import bypasses, checks, conf
+from outbox import bypasses, checks, conf, trigger_checks
 
 REFERENCE = (ROOT / "docs" / "reference" / "django.md").read_text()
+MODULES = (checks, bypasses, trigger_checks)
 
 
 def test_every_setting_is_documented_and_none_else() -> None:
@@ -15,7 +16,7 @@ def test_every_setting_is_documented_and_none_else() -> None:
 
 
 def test_every_check_is_documented_and_none_else() -> None:
-    source = "".join(Path(str(each.__file__)).read_text() for each in (checks, bypasses))
+    source = "".join(Path(str(each.__file__)).read_text() for each in MODULES)
     known = set(re.findall(r'"(outbox\.[EW]\d+)"', source))
     assert set(re.findall(r"^\| `(outbox\.[EW]\d+)`", REFERENCE, re.MULTILINE)) == known
 
