@@ -12,6 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
 from django.db.models import Model, QuerySet
 from django.db.models.deletion import Collector
 from django.db.transaction import Atomic
@@ -72,7 +73,9 @@ class Ledger:
             for cls, name in _CALLS:
                 stack.enter_context(patch.object(cls, name, self._around(cls, name)))
             stack.enter_context(patch.object(Atomic, "__enter__", self._entering()))
-            stack.enter_context(self._connection.execute_wrapper(self._execute))
+            # An execute_wrapper would keep the COMMIT from travelling with the events.
+            name = "_execute_with_wrappers"
+            stack.enter_context(patch.object(CursorWrapper, name, self._executing(name)))
             buffer.watchers.append(self)
             stack.callback(buffer.watchers.remove, self)
             yield
@@ -96,14 +99,23 @@ class Ledger:
         """The innermost call that is one write, or else the last statement."""
         return next((write for call, write in self._stack[::-1] if call.is_write), self.writes[-1])
 
-    def _execute(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        result = execute(sql, params, many, context)
+    def _executing(self, name: str) -> Callable[..., Any]:
+        execute = getattr(CursorWrapper, name)
+
+        @wraps(execute)
+        def executed(cursor: Any, sql: str, *args: Any, **kwargs: Any) -> Any:
+            result = execute(cursor, sql, *args, **kwargs)
+            if cursor.db.alias == self._connection.alias:
+                self._note(sql, cursor.cursor.rowcount)
+            return result
+
+        return executed
+
+    def _note(self, sql: str, rows: int) -> None:
         if (found := _WRITE.match(sql)) and not found[2].startswith("outbox_"):
             if not any(call.is_write for call, _ in self._stack):
                 self.writes.append(Write())
-            rows = context["cursor"].cursor.rowcount
             self._write().statements.append(Statement(found[1], found[2], rows))
-        return result
 
     def _around(self, cls: type, name: str) -> Callable[..., Any]:
         method = getattr(cls, name)
