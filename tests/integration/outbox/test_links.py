@@ -3,10 +3,13 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.core import serializers
+from django.core.management import call_command
 from django.db import connection, models, transaction
 from django.test.utils import CaptureQueriesContext, isolate_apps
 from hypothesis import HealthCheck, given, settings
@@ -286,6 +289,19 @@ class TestRecording:
             club.members.add(4)
         assert events == [("add", "chess", [4])]
 
+    @pytest.mark.parametrize("raw", [True, False])
+    def test_links_in_fixtures_are_recorded_as_any_others(
+        self, people: list[Person], raw: bool, tmp_path: Path, settings: Any
+    ) -> None:
+        people[0].follows.add(3, 2)
+        fixture = tmp_path / "people.json"
+        fixture.write_text(serializers.serialize("json", people[:1]))
+        people[0].follows.clear()
+        settings.OUTBOX_CAPTURE_RAW = raw
+        with told("test.follows") as events:
+            call_command("loaddata", fixture, verbosity=0)
+        assert events == [("add", "1", [2, 3])]
+
     def test_it_is_asserted_by_the_relation(self, club: Club) -> None:
         with assert_recorded(Club.members, count=1, op="add", owner="chess", ids=(3,)) as found:
             club.members.add(3)
@@ -449,6 +465,8 @@ steps = st.one_of(
     st.tuples(st.just("club"), anything, st.just("clear"), st.just([])),
     st.tuples(st.just("person"), someone, st.just("clear"), st.just([])),
     st.tuples(st.just("friend"), someone, st.just("clear"), st.just([])),
+    st.tuples(st.just("club"), anything, st.just("delete"), st.just([])),
+    st.tuples(st.just("person"), someone, st.just("delete"), st.just([])),
     st.tuples(st.just("move"), anything, st.just("update"), some_clubs),
     st.tuples(st.just("table"), anything, st.just("delete"), some_people),
 )
@@ -472,6 +490,10 @@ def run(where: str, owner: Any, change: str, others: list[Any]) -> None:
                 theirs.filter(club=club).exclude(person__in=ours).update(club=owner)
         case "table", _:
             Membership.objects.filter(club=owner, person__in=others).delete()
+        case _, "delete":
+            model, _name = SIDES[where]
+            model(pk=owner).delete()
+            model._default_manager.create(pk=owner)
         case _:
             model, name = SIDES[where]
             arguments = {"set": [others], "clear": []}.get(change, others)
@@ -492,7 +514,8 @@ def run_or_undo(step: Any, keep: bool) -> None:
 
 def pairs(table: Any, owner: str, other: str) -> dict[Any, set[Any]]:
     found: defaultdict[Any, set[Any]] = defaultdict(set)
-    for key, each in table.objects.values_list(owner, other):
+    rows = table.objects.exclude(**{owner: None}).exclude(**{other: None})
+    for key, each in rows.values_list(owner, other):
         found[key].add(each)
     return dict(found)
 
