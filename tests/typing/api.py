@@ -39,7 +39,7 @@ class Label(models.Model):
     orders: "models.ManyToManyField[Order, Any]" = models.ManyToManyField(Order)
 
 
-outbox.capture(topic="shop.users", fields=["username"])(User)
+outbox.capture(topic="shop.users", fields=["username"], via="trigger")(User)
 outbox.capture_links(Label.orders, topic="shop.label-orders", type="shop.label.orders", version=2)
 
 

@@ -226,6 +226,11 @@ class TestKeys:
                 state[row.key] = row.json["after"]["books"]
         assert state == {"`": 1, "a": 2}
 
+    def test_a_column_that_may_not_be_null_and_is_undoes_the_row(self) -> None:
+        execute("ALTER TABLE testapp_shelf ALTER label DROP NOT NULL")
+        with pytest.raises(DatabaseError, match="a column that may not be NULL is"):
+            execute("INSERT INTO testapp_shelf (code, books) VALUES ('a', 1)")
+
     def test_a_key_that_is_empty_is_refused(self) -> None:
         with pytest.raises(DatabaseError, match=r"testapp.shelf cannot have the key ''"):
             execute(INSERT, "", "")

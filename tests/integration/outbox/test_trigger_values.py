@@ -58,11 +58,12 @@ def json_text() -> st.SearchStrategy[str]:
 
 
 def intervals() -> st.SearchStrategy[str]:
-    # In months, days and microseconds, each with a sign of its own.
+    # In months, days and microseconds, each with a sign of its own. Of more days than 2 ** 31, and
+    # of infinite ones, psycopg makes wrong values without a word.
     return st.builds(
         "{:+} months {:+} days {:+} microseconds".format,
-        st.integers(-(10**9), 10**9) | st.integers(-30, 30),
-        st.integers(-(2**31), 2**31 - 1) | st.integers(-1000, 1000),
+        st.integers(-5 * 10**7, 5 * 10**7) | st.integers(-30, 30),
+        st.integers(-6 * 10**8, 6 * 10**8) | st.integers(-1000, 1000),
         st.integers(-(2**62), 2**62) | st.integers(-(10**8), 10**8),
     )
 
