@@ -52,10 +52,17 @@ def received(broker: Broker, topic: str, count: int) -> list[bytes]:
 
 
 def only_partition(cluster: Broker, topic: str) -> dict[str, Any]:
+    found: list[dict[str, Any]] = []
     with closing(KafkaAdminClient(bootstrap_servers=cluster.bootstrap_servers)) as admin:
-        [found] = admin.describe_topics([topic])
-        [partition] = found["partitions"]
-    return dict(partition)
+
+        def is_known() -> bool:
+            # The broker that answers may not have heard of a new topic yet.
+            found[:] = admin.describe_topics([topic])[0]["partitions"]
+            return bool(found)
+
+        eventually(is_known)
+    [partition] = found
+    return partition
 
 
 def leader(cluster: Broker, topic: str) -> Node:
