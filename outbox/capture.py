@@ -9,9 +9,11 @@ from typing import TypeVar
 from django.db.models import Model
 from pydantic import BaseModel
 
+from outbox import database
 from outbox.captured import Captured
 from outbox.errors import InvalidCapture
 from outbox.options import Options, Protection, Via
+from outbox.suppression import is_model
 from schemas import Contract
 
 M = TypeVar("M", bound=Model)
@@ -50,7 +52,8 @@ def capture(
 
     Also for a model of another application: `capture(topic="shop.users")(User)`.
     Raises InvalidCapture for a model that cannot be captured, and at start for its columns;
-    schemas.errors.InvalidContract for a type, version or topic that is none.
+    NotInstalled where 'outbox' is not in INSTALLED_APPS; schemas.errors.InvalidContract for a
+    type, version or topic that is none.
     """
     options = Options(
         key=key,
@@ -65,6 +68,7 @@ def capture(
     )
 
     def decorate(model: builtins.type[M]) -> builtins.type[M]:
+        database.require_installed()
         _refuse(model, topic, options)
         line = Contract(type=type or model._meta.label_lower, version=version, topic=topic)
         captured = Captured(model, line, options)
@@ -85,6 +89,8 @@ def captured_models() -> list[Captured]:
 
 
 def _refuse(model: type[Model], topic: object, options: Options) -> None:
+    if not is_model(model):
+        raise InvalidCapture(f"{model!r} cannot be captured: it is no model; decorate one")
     meta = model._meta
     faults: dict[str | None, bool] = {
         "it is abstract; capture each model that derives from it": meta.abstract,

@@ -172,7 +172,7 @@ def _check_contract(captured: Captured | CapturedLinks) -> Iterable[CheckMessage
     except (OutboxError, SchemaError) as fault:
         yield Error(
             f"The events of {captured.label} have no contract: {fault}.",
-            hint="Correct the arguments of capture().",
+            hint="Correct the arguments of capture() or capture_links().",
             obj=captured.model,
             id="outbox.E007",
         )

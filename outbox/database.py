@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+from django.apps import apps
 from django.db import connections, router
 from django.db.models import Model
 
@@ -18,11 +19,16 @@ def alias() -> str:
 
 @cache
 def _row() -> type[Model]:
-    try:
-        from outbox.models import Row
-    except RuntimeError:
-        raise NotInstalled("add 'outbox' to INSTALLED_APPS, and run manage.py migrate") from None
+    require_installed()
+    from outbox.models import Row
+
     return Row
+
+
+def require_installed() -> None:
+    """NotInstalled if the application is not there: nothing would be recorded."""
+    if not apps.is_installed("outbox"):
+        raise NotInstalled("add 'outbox' to INSTALLED_APPS, and run manage.py migrate")
 
 
 def require_outbox(using: str, what: str) -> None:

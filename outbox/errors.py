@@ -24,11 +24,12 @@ class InvalidSetting(OutboxError, ImproperlyConfigured):
     """A setting has a value that cannot be used."""
 
     def __init__(self, name: str, value: object, cure: str) -> None:
-        super().__init__(f"{name}={value!r} cannot be used; {cure}")
+        shown = "..." if value is ... else repr(value)
+        super().__init__(f"{name}={shown} cannot be used; {cure}")
 
 
 class NotInstalled(OutboxError, ImproperlyConfigured):
-    """The application is not among INSTALLED_APPS."""
+    """The application is not among INSTALLED_APPS, so nothing would be recorded."""
 
 
 class UnsupportedDatabase(OutboxError):

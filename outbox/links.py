@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 from django.apps import apps
 from django.db.models import Model
 
-from outbox import tables
+from outbox import database, tables
 from outbox.buffer import Buffer
 from outbox.columns import AnyField, kind_of
 from outbox.contracts import event_class
@@ -47,8 +47,10 @@ def capture_links(
     "app_label.model.attribute" by default. Both sides may be captured.
 
     Raises InvalidCapture for what is no such relation or captured already, and at start for its
-    columns; schemas.errors.InvalidContract for a type, version or topic that is none.
+    columns; NotInstalled where 'outbox' is not in INSTALLED_APPS; schemas.errors.InvalidContract
+    for a type, version or topic that is none.
     """
+    database.require_installed()
     found = Relation.of(relation)
     if topic is None:
         raise InvalidCapture(

@@ -36,12 +36,28 @@ class Options:
         ways = (self.fields is not None, bool(self.exclude), self.contract is not None)
         if sum(ways) > 1:
             return "fields=, exclude= and contract= each choose the fields; keep one of them"
-        for name, protection in self.sensitive.items():
-            if protection not in ("hash", "drop"):
-                return f'sensitive[{name!r}]={protection!r} is no protection; use "hash" or "drop"'
+        if fault := self._fault_of_names() or self._fault_of_sensitive():
+            return fault
         if self.via not in ("statement", "trigger"):
             return f'via={self.via!r} is no way to capture; use "statement" or "trigger"'
         return self._fault_of_trigger() if self.via == "trigger" else None
+
+    def _fault_of_names(self) -> str | None:
+        for argument, names in (("fields", self.fields), ("exclude", self.exclude)):
+            if isinstance(names, str):
+                return f"{argument}={names!r} is one text; use a list, {argument}=[{names!r}]"
+        return None
+
+    def _fault_of_sensitive(self) -> str | None:
+        if not isinstance(self.sensitive, Mapping):
+            return (
+                f"sensitive={self.sensitive!r} says no protection; use a dictionary such as "
+                '{"email": "hash", "password": "drop"}'
+            )
+        for name, protection in self.sensitive.items():
+            if protection not in ("hash", "drop"):
+                return f'sensitive[{name!r}]={protection!r} is no protection; use "hash" or "drop"'
+        return None
 
     def _fault_of_trigger(self) -> str | None:
         faults = {

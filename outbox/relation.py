@@ -28,9 +28,10 @@ class Relation:
     def of(cls, descriptor: object) -> Relation:
         """InvalidCapture for what is no many-to-many relation between tables."""
         if not isinstance(descriptor, ManyToManyDescriptor):
+            given = getattr(descriptor, "field", descriptor)
             raise InvalidCapture(
-                f"{descriptor!r} is no many-to-many relation; name one by the attribute of its "
-                "model, such as Order.labels"
+                f"{given!r} is no many-to-many relation; name one by the attribute of its model, "
+                "such as Order.labels"
             )
         relation = cls(descriptor.rel.field, bool(descriptor.reverse))
         if relation.owner._meta.abstract:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import connections
 from django.db.models import Max, Model
+from django.db.models.fields.related_descriptors import ManyToManyDescriptor
 
 from outbox import database
 from outbox.buffer import buffer_of
@@ -17,6 +18,7 @@ from outbox.links import captured_links
 from outbox.models import Row
 from outbox.recorded import COLUMNS, Recorded
 from outbox.relation import Descriptor, Relation
+from outbox.suppression import is_model
 from schemas import Change, Event
 
 _MISSING = object()
@@ -47,8 +49,9 @@ def captured_events() -> Iterator[list[Recorded]]:
 
     Works inside a transaction that never commits, such as a TestCase's, and adds no `on_commit`
     callback. Each entry has `event` (what a consumer decodes; None for a tombstone), `type`,
-    `version`, `topic`, `key`, `value`. It sees what this thread records. What triggers record is
-    read from the table when the block ends, and stands behind the rest.
+    `version`, `topic`, `key`, `value`, `extensions` (what the context and the trace
+    added). It sees what this thread records. What triggers record is read from the table when the
+    block ends, and stands behind the rest.
     """
     buffer = buffer_of(connections[database.alias()])
     recording = _Recording(buffer.position)
@@ -92,13 +95,15 @@ def assert_recorded(
 
     `count` is how many there must be; without it, at least one. `fields` are values that they
     must have: of the event, or of the row's state after the change (before it, for a delete).
-    What was found is in the list that `as` gives, once the block is over.
+    What was found is in the list that `as` gives, once the block is over. A field that the class
+    does not have fails at once, and InvalidCapture names what is not captured.
 
         with assert_recorded(OrderPlaced, count=1, order_id=order.pk): ...
         with assert_recorded(Order, op="update", number="2"): ...
         with assert_recorded(Order.labels, op="add", owner=1, ids=(2, 3)): ...
     """
     cls = _class_of(what)
+    _require_fields(what, cls, fields)
     found: list[Event] = []
     with captured_events() as events:
         yield found
@@ -109,11 +114,20 @@ def assert_recorded(
         raise AssertionError(_difference(what, count, fields, found, same, events))
 
 
-def _class_of(what: type[Event] | type[Model] | Descriptor) -> type[Event]:
-    if not isinstance(what, type):
+def _class_of(what: object) -> type[Event]:
+    if isinstance(what, ManyToManyDescriptor):
         return _class_of_links(Relation.of(what))
-    if not issubclass(what, Model):
+    if is_model(what):
+        return _class_of_model(what)
+    if isinstance(what, type) and issubclass(what, Event):
         return what
+    raise InvalidCapture(
+        f"{what!r} is no class of events, model or many-to-many relation; pass one, such as "
+        "assert_recorded(OrderPlaced), assert_recorded(Order) or assert_recorded(Order.labels)"
+    )
+
+
+def _class_of_model(what: type[Model]) -> type[Event]:
     for captured in captured_models():
         if captured.model is what._meta.concrete_model:
             return captured.event
@@ -125,6 +139,21 @@ def _class_of_links(relation: Relation) -> type[Event]:
         if links.relation == relation:
             return links.event
     raise InvalidCapture(f"the links of {relation.label} are not captured; use capture_links()")
+
+
+def _require_fields(
+    what: type[Event] | type[Model] | Descriptor, cls: type[Event], fields: dict[str, Any]
+) -> None:
+    """A name that nothing has would make `count=0` hold whatever is recorded."""
+    state = cls.__key_fields__()
+    if state is None:  # of a `Change` that says nothing of its state
+        return
+    known = list(dict.fromkeys([*cls.model_fields, *state]))
+    for name in fields:
+        if name not in known and not hasattr(cls, name):
+            raise AssertionError(
+                f"{_name(what)} has no field {name!r}; choose from {', '.join(known)}"
+            )
 
 
 def _fits(event: Event, fields: dict[str, Any]) -> bool:

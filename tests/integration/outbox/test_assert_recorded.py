@@ -1,5 +1,7 @@
 """`outbox.testing.assert_recorded`, for the tests of users."""
 
+from typing import Any
+
 import pytest
 from django.db import transaction
 from django.test import TestCase, TransactionTestCase
@@ -8,7 +10,7 @@ import outbox
 from outbox.errors import InvalidCapture
 from outbox.testing import assert_recorded
 from tests.app.events import OrderPlaced, Said
-from tests.app.models import Line, Note, Order, UrgentOrder
+from tests.app.models import Club, Line, Note, Order, UrgentOrder
 
 
 def say(*words: str) -> None:
@@ -70,9 +72,21 @@ class TestFailures:
         ):
             pass
 
-    def test_a_field_that_does_not_exist_fits_no_event(self) -> None:
-        with pytest.raises(AssertionError), assert_recorded(Said, nonsense=1):
-            say("a")
+    @pytest.mark.parametrize("what", [Said, Order, Club.members])
+    def test_a_field_that_does_not_exist_is_named_also_where_nothing_is_expected(
+        self, what: Any
+    ) -> None:
+        words = r"has no field 'nmber'; choose from \w+, "
+        with pytest.raises(AssertionError, match=words), assert_recorded(what, count=0, nmber=1):
+            pass
+
+    @pytest.mark.parametrize("what", ["Order", int, Order(), None])
+    def test_what_cannot_be_recorded_is_named_also_where_nothing_is_expected(
+        self, what: Any
+    ) -> None:
+        words = r"is no class of events, model or many-to-many relation; pass one"
+        with pytest.raises(InvalidCapture, match=words), assert_recorded(what, count=0):
+            pass
 
     def test_what_was_rolled_back_does_not_count(self) -> None:
         with pytest.raises(AssertionError), assert_recorded(Said):

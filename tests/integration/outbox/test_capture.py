@@ -3,7 +3,7 @@
 import types
 import uuid
 from decimal import Decimal
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from django.core import serializers
@@ -243,6 +243,13 @@ class TestSuppression:
             Order.objects.create(number="1").lines.create(text="x")
         assert stored() == []
 
+    @pytest.mark.parametrize("given", ["testapp.Order", [Order], Order(number="1"), None])
+    def test_what_is_no_model_is_refused_rather_than_recorded(self, given: Any) -> None:
+        words = "names no model; pass its class"
+        with pytest.raises(InvalidCapture, match=words), outbox.suppress(given):
+            Order.objects.create(number="1")
+        assert stored() == []
+
     def test_suppressions_nest_and_end(self) -> None:
         with outbox.suppress(Order):
             with outbox.suppress(Line):
@@ -266,6 +273,11 @@ class TestRefusals:
         with pytest.raises(InvalidCapture, match=reason):
             outbox.capture(topic="test.refused")(model)
 
+    @pytest.mark.parametrize("given", [object, Order(), "testapp.Order"])
+    def test_what_is_no_model_is_refused(self, given: Any) -> None:
+        with pytest.raises(InvalidCapture, match="cannot be captured: it is no model"):
+            outbox.capture(topic="test.refused")(given)
+
     def test_an_abstract_model_is_refused(self) -> None:
         class Base(models.Model):
             class Meta:
@@ -284,6 +296,20 @@ class TestRefusals:
     def test_two_ways_to_choose_fields_are_refused(self) -> None:
         with pytest.raises(InvalidCapture, match="keep one of them"):
             outbox.capture(topic="test.refused", fields=["text"], contract=ArticleState)(Note)
+
+    @pytest.mark.parametrize(
+        ("options", "cure"),
+        [
+            ({"fields": "text"}, r"use a list, fields=\['text'\]"),
+            ({"exclude": "text"}, r"use a list, exclude=\['text'\]"),
+            ({"sensitive": ["text"]}, "use a dictionary such as"),
+        ],
+    )
+    def test_an_argument_of_another_shape_is_refused_with_the_cure(
+        self, options: dict[str, Any], cure: str
+    ) -> None:
+        with pytest.raises(InvalidCapture, match=cure):
+            outbox.capture(topic="test.refused", **options)(Note)
 
     def test_an_unknown_field_is_named_with_those_there_are(self) -> None:
         outbox.capture(topic="test.refused", fields=["txt"])(Note)

@@ -355,6 +355,10 @@ class TestRefusals:
         with pytest.raises(InvalidCapture, match=r"no many-to-many relation; .*Order\.labels"):
             outbox.capture_links(given, topic="test.x")
 
+    def test_a_foreign_key_is_named(self) -> None:
+        with pytest.raises(InvalidCapture, match=r"ForeignKey: club> is no many-to-many"):
+            outbox.capture_links(Membership.club, topic="test.x")  # type: ignore[arg-type]
+
     def test_a_relation_is_captured_once(self) -> None:
         with pytest.raises(InvalidCapture, match=r"testapp\.Club\.members .*captured already"):
             outbox.capture_links(Club.members, topic="test.x")

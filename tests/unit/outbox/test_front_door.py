@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import outbox
 from local.scratch import ROOT
 
@@ -65,5 +67,23 @@ def test_using_it_without_the_installed_application_says_what_to_add() -> None:
     done = run(
         "from django.conf import settings; settings.configure(INSTALLED_APPS=[], DATABASES={}); "
         "import django; django.setup(); from outbox import database; database.alias()"
+    )
+    assert "NotInstalled: add 'outbox' to INSTALLED_APPS" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "outbox.capture(topic='a')(auth.User)",
+        "outbox.capture_links(auth.User.groups, topic='a')",
+    ],
+)
+def test_capturing_without_the_installed_application_is_refused_as_nothing_would_be(
+    call: str,
+) -> None:
+    done = run(
+        "from django.conf import settings; settings.configure(DATABASES={}, INSTALLED_APPS="
+        "['django.contrib.contenttypes', 'django.contrib.auth']); import django; django.setup(); "
+        f"from django.contrib.auth import models as auth; import outbox; {call}"
     )
     assert "NotInstalled: add 'outbox' to INSTALLED_APPS" in done.stderr

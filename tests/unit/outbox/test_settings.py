@@ -57,6 +57,8 @@ def test_every_setting_is_taken() -> None:
         ("OUTBOX_MAX_EVENT_BYTES", -1, "OUTBOX_MAX_EVENT_BYTES=-1"),
         ("OUTBOX_AUTOCOMMIT", "wrapped", "OUTBOX_AUTOCOMMIT='wrapped'"),
         ("OUTBOX_CAPTURE_RAW", 1, "OUTBOX_CAPTURE_RAW=1"),
+        ("OUTBOX_HASH_KEY", "", r"OUTBOX_HASH_KEY=\.\.\."),
+        ("OUTBOX_HASH_KEY", b"secret", r"OUTBOX_HASH_KEY=\.\.\."),
         ("OUTBOX_TOPICS", ["a"], r"OUTBOX_TOPICS=\['a'\]"),
         ("OUTBOX_TOPICS", {"a b": {}}, "OUTBOX_TOPICS='a b'"),
         ("OUTBOX_TOPICS", {"a": 3}, r"OUTBOX_TOPICS\['a'\]=3"),
