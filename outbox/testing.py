@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 from django.db import connections
@@ -22,6 +23,7 @@ from outbox.suppression import is_model
 from schemas import Change, Event
 
 _MISSING = object()
+_PROPERTIES = (property, cached_property)
 
 
 class _Recording(list[Recorded]):
@@ -150,7 +152,7 @@ def _require_fields(
         return
     known = list(dict.fromkeys([*cls.model_fields, *state]))
     for name in fields:
-        if name not in known and not hasattr(cls, name):
+        if name not in known and not isinstance(getattr(cls, name, None), _PROPERTIES):
             raise AssertionError(
                 f"{_name(what)} has no field {name!r}; choose from {', '.join(known)}"
             )
@@ -162,10 +164,10 @@ def _fits(event: Event, fields: dict[str, Any]) -> bool:
 
 def _value(event: Event, name: str) -> object:
     holders = (event, event.state) if isinstance(event, Change) else (event,)
-    for holder in holders:
-        if hasattr(holder, name):
-            return getattr(holder, name)
-    return _MISSING
+    # A column may be called as a method or a property of the event, such as "text" or "state".
+    declared = (each for each in holders if name in getattr(type(each), "model_fields", ()))
+    holder = next(declared, event)
+    return getattr(holder, name, _MISSING)
 
 
 def _difference(

@@ -10,7 +10,7 @@ import outbox
 from outbox.errors import InvalidCapture
 from outbox.testing import assert_recorded
 from tests.app.events import OrderPlaced, Said
-from tests.app.models import Club, Line, Note, Order, UrgentOrder
+from tests.app.models import Answer, Club, Counter, Line, Note, Order, UrgentOrder
 
 
 def say(*words: str) -> None:
@@ -49,6 +49,15 @@ class TestFields:
         with assert_recorded(UrgentOrder, count=1, op="create"):
             UrgentOrder.objects.create(number="1")
 
+    def test_columns_that_are_called_as_something_that_an_event_has_are_found(self) -> None:
+        order = Order.objects.create(number="1")
+        with assert_recorded(Line, count=1, text="x"):
+            Line.objects.create(order=order, text="x")
+        with assert_recorded(Counter, count=1, state="old"):
+            Counter.objects.create(state="old")
+        with assert_recorded(Answer, count=1, copy="x"):
+            Answer.objects.create(question=order, copy="x")
+
     def test_none_may_be_expected(self) -> None:
         with assert_recorded(Line, count=0):
             Order.objects.create(number="1")
@@ -73,11 +82,15 @@ class TestFailures:
             pass
 
     @pytest.mark.parametrize("what", [Said, Order, Club.members])
+    @pytest.mark.parametrize("name", ["nmber", "copy"])
     def test_a_field_that_does_not_exist_is_named_also_where_nothing_is_expected(
-        self, what: Any
+        self, what: Any, name: str
     ) -> None:
-        words = r"has no field 'nmber'; choose from \w+, "
-        with pytest.raises(AssertionError, match=words), assert_recorded(what, count=0, nmber=1):
+        words = rf"has no field '{name}'; choose from \w+, "
+        with (
+            pytest.raises(AssertionError, match=words),
+            assert_recorded(what, count=0, **{name: 1}),
+        ):
             pass
 
     @pytest.mark.parametrize("what", ["Order", int, Order(), None])
