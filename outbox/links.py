@@ -15,7 +15,7 @@ from outbox import database, tables
 from outbox.buffer import Buffer
 from outbox.columns import AnyField, kind_of
 from outbox.contracts import event_class
-from outbox.errors import InvalidCapture, UnsupportedField
+from outbox.errors import EventTooLarge, InvalidCapture, UnsupportedField
 from outbox.payload import Column, Values, column_of
 from outbox.record import as_row
 from outbox.recorded import Recorded
@@ -155,7 +155,20 @@ class CapturedLinks:
         for owner, others in found.items():
             ids = iter(sorted(others))
             while some := tuple(islice(ids, IDS_PER_EVENT)):
-                yield as_row(self.event(op=op, owner=owner, ids=some))
+                yield from self._fitting(op, owner, some)
+
+    def _fitting(self, op: Op, owner: Any, ids: tuple[Any, ...]) -> Iterator[Recorded]:
+        """One event, or several where one would be too large."""
+        try:
+            row = as_row(self.event(op=op, owner=owner, ids=ids))
+        except EventTooLarge:
+            half = len(ids) // 2
+            if not half:
+                raise
+            yield from self._fitting(op, owner, ids[:half])
+            yield from self._fitting(op, owner, ids[half:])
+        else:
+            yield row
 
     def _annotation(self, end: Column) -> Any:
         kind = kind_of(end.field)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import outbox
 from outbox import checks, statements, topics
-from outbox.errors import AutocommitRefused, InvalidCapture
+from outbox.errors import AutocommitRefused, EventTooLarge, InvalidCapture
 from outbox.links import captured_links, release
 from outbox.testing import assert_recorded, captured_events
 from schemas import Links, lookup
@@ -216,6 +216,27 @@ class TestTheTable:
         assert sorted(each for _, _, ids in moved for each in ids) == sorted(
             2 * [each.pk for each in people]
         )
+
+    def test_what_is_too_large_for_one_event_is_told_by_several(
+        self, club: Club, settings: Any
+    ) -> None:
+        people = Person.objects.bulk_create([Person(pk=number) for number in range(100, 200)])
+        settings.OUTBOX_MAX_EVENT_BYTES = 120
+        with captured_events() as recorded, told("test.club-members") as events:
+            club.members.set(people)
+        assert max(each.size for each in recorded) <= 120
+        assert events[0] == ("remove", "chess", [1, 2])
+        assert len(events) > 2
+        assert [pk for _, _, ids in events[1:] for pk in ids] == [each.pk for each in people]
+
+    def test_one_link_that_is_too_large_for_an_event_is_refused(
+        self, club: Club, settings: Any
+    ) -> None:
+        settings.OUTBOX_MAX_EVENT_BYTES = 40
+        refused = pytest.raises(EventTooLarge, match="members with key 'chess' has 43 bytes")
+        with refused, transaction.atomic():
+            club.members.add(3, 4)
+        assert club.members.count() == 2
 
 
 class TestDeletes:
