@@ -9,6 +9,7 @@ from django.db import connection, models
 from django.test.utils import isolate_apps, override_settings
 
 import outbox
+from outbox import bypasses
 from outbox.capture import release
 from tests.app.models import Line, Note, Restaurant
 from tests.system_checks import messages
@@ -37,6 +38,18 @@ class Moves(Reports):
 def test_raw_saves_that_are_left_out_are_a_warning() -> None:
     (message,) = messages("outbox.W005")
     assert "loaddata" in message.msg
+
+
+@override_settings(OUTBOX_CAPTURE_RAW=False)
+def test_raw_saves_of_links_are_a_warning_where_somebody_wrote_their_table(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    links = {each.label: [each] for each in bypasses.captured_links()}
+    monkeypatch.setattr(bypasses, "captured_models", list)
+    monkeypatch.setattr(bypasses, "captured_links", lambda: links["testapp.Club.members"])
+    assert len(messages("outbox.W005")) == 1
+    monkeypatch.setattr(bypasses, "captured_links", lambda: links["testapp.Person.friends"])
+    assert messages("outbox.W005") == []
 
 
 @isolate_apps("tests.app")

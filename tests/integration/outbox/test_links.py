@@ -323,6 +323,18 @@ class TestRecording:
             call_command("loaddata", fixture, verbosity=0)
         assert events == [("add", "1", [2, 3])]
 
+    @pytest.mark.parametrize(("raw", "told_of"), [(True, [("add", "chess", [3])]), (False, [])])
+    def test_rows_of_a_table_that_somebody_wrote_are_raw_saves_in_a_fixture(
+        self, club: Club, raw: bool, told_of: Told, tmp_path: Path, settings: Any
+    ) -> None:
+        fixture = tmp_path / "memberships.json"
+        row = Membership(pk=1_000, club=club, person_id=3)
+        fixture.write_text(serializers.serialize("json", [row]))
+        settings.OUTBOX_CAPTURE_RAW = raw
+        with told("test.club-members") as events:
+            call_command("loaddata", fixture, verbosity=0)
+        assert events == told_of
+
     def test_it_is_asserted_by_the_relation(self, club: Club) -> None:
         with assert_recorded(Club.members, count=1, op="add", owner="chess", ids=(3,)) as found:
             club.members.add(3)
