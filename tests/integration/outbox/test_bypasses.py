@@ -11,6 +11,7 @@ from django.test.utils import isolate_apps, override_settings
 import outbox
 from outbox import bypasses
 from outbox.capture import release
+from outbox.links import captured_links
 from tests.app.models import Line, Note, Restaurant
 from tests.system_checks import messages
 
@@ -44,7 +45,7 @@ def test_raw_saves_that_are_left_out_are_a_warning() -> None:
 def test_raw_saves_of_links_are_a_warning_where_somebody_wrote_their_table(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    links = {each.label: [each] for each in bypasses.captured_links()}
+    links = {each.label: [each] for each in captured_links()}
     monkeypatch.setattr(bypasses, "captured_models", list)
     monkeypatch.setattr(bypasses, "captured_links", lambda: links["testapp.Club.members"])
     assert len(messages("outbox.W005")) == 1
