@@ -211,7 +211,7 @@ def _check_key(captured: Captured) -> Iterable[CheckMessage]:
 
 def _check_pairs(links: CapturedLinks) -> Iterable[CheckMessage]:
     names = {end.field.name for end in links.ends}
-    if not any(unique <= names for unique in unique_sets(links.ends[0].field.model)):
+    if not any(unique <= names for unique in unique_sets(links.table)):
         ours, theirs = (end.field.name for end in links.ends)
         yield checks.Warning(
             f"Two rows of {links.model._meta.label} may be the same link of {links.label}: when "

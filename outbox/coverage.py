@@ -36,7 +36,7 @@ def coverage() -> list[Coverage]:
     captured = {each.model: each for each in captured_models()}
     links = captured_links()
     return [
-        of(model, captured.get(model), [each for each in links if each.model is model])
+        of(model, captured.get(model), [each for each in links if each.table is model])
         for model in apps.get_models(include_auto_created=True)
         if not model._meta.proxy and model._meta.app_label != "outbox"
     ]
@@ -45,11 +45,12 @@ def coverage() -> list[Coverage]:
 def unique_sets(model: type[Model]) -> list[set[str]]:
     """Names of the columns that are unique together, whatever they hold."""
     meta = model._meta
+    together = [*meta.unique_together, *(each.fields for each in meta.total_unique_constraints)]
     return [
         *({field.name} for field in meta.concrete_fields if field.unique),
         {field.name for field in meta.pk_fields},
-        *(set(names) for names in meta.unique_together),
-        *(set(constraint.fields) for constraint in meta.total_unique_constraints),
+        # They may name a column, "order_id", as well as a field.
+        *({meta.get_field(name).name for name in names} for names in together),
     ]
 
 

@@ -91,6 +91,11 @@ class CapturedLinks:
         return self.relation.through
 
     @property
+    def table(self) -> type[Model]:
+        """The model whose table holds both ends; `model` may be a proxy or a child of it."""
+        return self.ends[0].field.model
+
+    @property
     def models(self) -> tuple[type[Model], ...]:
         return self.relation.through, self.relation.owner
 
@@ -106,7 +111,7 @@ class CapturedLinks:
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
-        pk = map(column_of, self.ends[0].field.model._meta.pk_fields)
+        pk = map(column_of, self.table._meta.pk_fields)
         return tuple({column.field: column for column in (*self.ends, *pk)}.values())
 
     @cached_property
@@ -122,7 +127,7 @@ class CapturedLinks:
 
     def follow(self) -> None:
         """See what statements do to the relation's table; idempotent."""
-        tables.follow(self.ends[0].field.model, self)
+        tables.follow(self.table, self)
 
     def moves(self, assigned: Collection[AnyField]) -> bool:
         return any(end.field in assigned or end.field.generated for end in self.ends)

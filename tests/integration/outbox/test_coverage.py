@@ -16,6 +16,7 @@ import outbox
 from outbox import bypasses
 from outbox.capture import captured_models, release
 from outbox.coverage import Coverage, changed_by_database, of
+from outbox.links import release as release_links
 from tests.app.models import Note, Order
 
 
@@ -49,6 +50,48 @@ def test_every_model_is_listed_with_how_it_is_captured() -> None:
     assert found["testapp.Page_labels"]["topic"] == "test.page-labels"
     assert found["auth.User"]["capture"] is None
     assert not {"testapp.UrgentOrder", "outbox.Row"} & found.keys()
+
+
+@isolate_apps("tests.app")
+def test_links_are_listed_with_the_model_whose_table_holds_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Isolated(models.Model):
+        class Meta:
+            abstract, app_label = True, "testapp"
+
+    class Board(Isolated):
+        guests: Any = models.ManyToManyField("Guest", through="Opened", related_name="boards")
+        hosts: Any = models.ManyToManyField("Guest", through="Long", related_name="hosted")
+
+    class Guest(Isolated): ...
+
+    class Visit(Isolated):
+        board = models.ForeignKey(Board, models.CASCADE)
+        guest = models.ForeignKey(Guest, models.CASCADE)
+
+    class Opened(Visit):
+        class Meta(Isolated.Meta):
+            proxy, abstract = True, False
+
+    class Long(Visit):
+        nights = models.IntegerField()
+
+    monkeypatch.setattr("outbox.coverage.apps", Board._meta.apps)
+    relations: tuple[Any, ...] = (Board.guests, Board.hosts)
+    for relation in relations:
+        outbox.capture_links(relation, topic="test.visits")
+    try:
+        found = listed()
+    finally:
+        for relation in relations:
+            release_links(relation)
+    topic = "version 1, key board, topic test.visits"
+    assert found["testapp.Visit"]["links"] == [
+        f"testapp.board.guests {topic}",
+        f"testapp.board.hosts {topic}",
+    ]
+    assert found["testapp.Long"]["links"] == []
 
 
 def test_receivers_that_record_are_named() -> None:

@@ -437,6 +437,25 @@ class TestChecks:
         assert found.id == "outbox.W009"
         assert "Two rows of testapp.Visit may be the same link of testapp.Board.guests" in found.msg
 
+    @isolate_apps("tests.app")
+    def test_a_constraint_may_name_the_columns(self) -> None:
+        class Board(Isolated):
+            guests: Any = models.ManyToManyField("Guest", through="Visit")
+
+        class Guest(Isolated): ...
+
+        class Visit(Isolated):
+            board = models.ForeignKey(Board, models.CASCADE)
+            guest = models.ForeignKey(Guest, models.CASCADE)
+
+            class Meta(Isolated.Meta):
+                constraints = [
+                    models.UniqueConstraint(fields=["board_id", "guest_id"], name="visited_once")
+                ]
+
+        with captured(Board.guests):
+            assert list(checks.check_links()) == []
+
     def test_links_on_a_topic_of_states_are_refused(self) -> None:
         with isolated_relation(models.OneToOneField, topic="test.orders"):
             assert list(checks.check_links()) == []
@@ -482,11 +501,17 @@ def isolated_relation(end: Callable[..., Any], topic: str = "test.x") -> Iterato
             board = end(Board, models.CASCADE)
             guest = models.ForeignKey(Guest, models.CASCADE)
 
-        outbox.capture_links(Board.guests, topic=topic)
-        try:
+        with captured(Board.guests, topic):
             yield
-        finally:
-            release(Board.guests)
+
+
+@contextmanager
+def captured(relation: Any, topic: str = "test.x") -> Iterator[None]:
+    outbox.capture_links(relation, topic=topic)
+    try:
+        yield
+    finally:
+        release(relation)
 
 
 OWNERS, OTHERS = ("chess", "go", "tennis"), range(1, 5)
