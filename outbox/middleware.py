@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from functools import partial
+from typing import Any, TypeVar
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.http import HttpRequest
+from django.http import FileResponse, HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from outbox.context import context
@@ -17,6 +17,8 @@ from outbox.uuid7 import uuid7
 _IDENTIFIER = re.compile(r"[\x21-\x7e]{1,128}")
 
 Response = HttpResponseBase | Awaitable[HttpResponseBase]
+Attributes = Mapping[str, object]
+R = TypeVar("R", bound=Response)
 
 
 class ContextMiddleware:
@@ -39,21 +41,25 @@ class ContextMiddleware:
     def __call__(self, request: HttpRequest) -> Response:
         if self.is_async:
             return self._asynchronously(request)
-        with _context_of(request):
-            return self.get_response(request)
+        attributes = _attributes_of(request)
+        with context(**attributes):
+            response = self.get_response(request)
+        return _streaming(response, attributes)
 
     async def _asynchronously(self, request: HttpRequest) -> HttpResponseBase:
-        with _context_of(request):
+        attributes = _attributes_of(request)
+        with context(**attributes):
             response = self.get_response(request)
-            return await response if isinstance(response, Awaitable) else response
+            if isinstance(response, Awaitable):
+                response = await response
+        return _streaming(response, attributes)
 
 
-def _context_of(request: HttpRequest) -> AbstractContextManager[None]:
+def _attributes_of(request: HttpRequest) -> Attributes:
     request_id = _identifier(request, "X-Request-ID") or str(uuid7())
     correlation_id = _identifier(request, "X-Correlation-ID") or request_id
-    return context(
-        actor=partial(_actor, request), request_id=request_id, correlation_id=correlation_id
-    )
+    actor = partial(_actor, request)
+    return {"actor": actor, "request_id": request_id, "correlation_id": correlation_id}
 
 
 def _identifier(request: HttpRequest, header: str) -> str | None:
@@ -64,3 +70,31 @@ def _identifier(request: HttpRequest, header: str) -> str | None:
 def _actor(request: HttpRequest) -> object:
     user = getattr(request, "user", None)
     return user.pk if user is not None and user.is_authenticated else None
+
+
+def _streaming(response: R, attributes: Attributes) -> R:
+    """The same, and a body that is made while it is sent records for the same request."""
+    if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
+        within = _achunks if response.is_async else _chunks
+        response.streaming_content = within(response.streaming_content, attributes)
+    return response
+
+
+def _chunks(chunks: Any, attributes: Attributes) -> Iterator[bytes]:
+    iterator = iter(chunks)
+    while True:
+        with context(**attributes):  # not around the yield: the server goes on with other things
+            chunk = next(iterator, None)
+        if chunk is None:
+            return
+        yield chunk
+
+
+async def _achunks(chunks: Any, attributes: Attributes) -> AsyncIterator[bytes]:
+    iterator = aiter(chunks)
+    while True:
+        with context(**attributes):
+            chunk = await anext(iterator, None)
+        if chunk is None:
+            return
+        yield chunk

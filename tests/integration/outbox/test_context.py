@@ -1,19 +1,22 @@
 """What events say of the circumstances in which they were recorded."""
 
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Any
 from uuid import UUID
 
 import pytest
-from asgiref.sync import async_to_sync
+from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.auth.models import User
 from django.db import connection, transaction
-from django.test import AsyncClient, Client
+from django.http import FileResponse
+from django.test import AsyncClient, Client, RequestFactory
 from django.test.utils import CaptureQueriesContext, override_settings
 from opentelemetry import trace
 
 import outbox
 from outbox.errors import InvalidContext
+from outbox.middleware import ContextMiddleware
 from outbox.testing import captured_events
 from tests.app.events import Said
 from tests.app.models import Order
@@ -160,3 +163,32 @@ class TestMiddleware:
         get = async_to_sync(AsyncClient().get)
         get("/create-asynchronously/1/", headers={"X-Request-ID": "r-1"})
         assert [each.extensions["requestid"] for each in events] == ["r-1"]
+
+    def test_what_a_body_records_while_it_is_sent_is_of_its_request(
+        self, events: list[Any]
+    ) -> None:
+        response: Any = Client().get("/create-in-the-stream/", headers={"X-Request-ID": "r-1"})
+        body = iter(response.streaming_content)
+        first = next(body)
+        say()
+        assert first + b"".join(body) == b"12"
+        assert [each.extensions.get("requestid") for each in events] == ["r-1", None, "r-1"]
+
+    def test_a_body_that_is_sent_asynchronously_is_too(self, events: list[Any]) -> None:
+        async def get() -> None:
+            response: Any = await AsyncClient().get(
+                "/create-in-the-asynchronous-stream/", headers={"X-Request-ID": "r-1"}
+            )
+            body = aiter(response.streaming_content)
+            first = await anext(body)
+            await sync_to_async(say)()
+            assert first + b"".join([chunk async for chunk in body]) == b"12"
+
+        async_to_sync(get)()
+        assert [each.extensions.get("requestid") for each in events] == ["r-1", None, "r-1"]
+
+    def test_a_file_is_left_to_the_server(self) -> None:
+        response = FileResponse(BytesIO(b"x"))
+        sent: Any = ContextMiddleware(lambda request: response)(RequestFactory().get("/"))
+        assert sent is response
+        assert sent.file_to_stream is not None
