@@ -77,7 +77,7 @@ def of(
         topic=captured.topic if captured else None,
         links=[_links_described(each) for each in links],
         receivers=list(_receivers(model)),
-        unseen=list(_unseen(model, captured)) if captured or links else [],
+        unseen=list(_unseen(model, captured, links)) if captured or links else [],
     )
 
 
@@ -99,10 +99,19 @@ def _receivers(model: type[Model]) -> Iterator[str]:
                 yield getattr(receiver, "__qualname__", repr(receiver))
 
 
-def _unseen(model: type[Model], captured: Captured | None) -> Iterator[str]:
-    if captured and captured.by_trigger:
-        yield "TRUNCATE"
+def _unseen(
+    model: type[Model], captured: Captured | None, links: Sequence[CapturedLinks]
+) -> Iterator[str]:
+    around = list(_around_statements(model))
+    if not captured or not captured.by_trigger:
+        yield from around
         return
+    yield "TRUNCATE"
+    if links:
+        yield from (f"by links: {each}" for each in around)
+
+
+def _around_statements(model: type[Model]) -> Iterator[str]:
     for name in changed_by_database(model):
         yield f"{name}: the database changes the row when its target is deleted"
     if methods := sends_sql(model):

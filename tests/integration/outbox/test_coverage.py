@@ -16,6 +16,7 @@ import outbox
 from outbox import bypasses
 from outbox.capture import captured_models, release
 from outbox.coverage import Coverage, changed_by_database, of
+from outbox.links import captured_links
 from outbox.links import release as release_links
 from tests.app.models import Note, Order
 
@@ -167,6 +168,35 @@ def test_methods_that_send_sql_of_their_own_are_named() -> None:
     tree = f"{here}.{Tree.__qualname__}.roots"
     assert unseen == f"SQL of {tree}, {here}.Moving.rebuild, {here}.Querying.move"
     assert coverage_of(Branch).unseen == []
+
+
+@isolate_apps("tests.app")
+def test_a_trigger_sees_for_its_model_what_links_do_not() -> None:
+    class Isolated(models.Model):
+        class Meta:
+            abstract, app_label = True, "testapp"
+
+    class Board(Isolated):
+        guests: Any = models.ManyToManyField("Guest", through="Visit")
+
+    class Guest(Isolated): ...
+
+    class Visit(Isolated):
+        board = models.ForeignKey(Board, models.CASCADE)
+        guest = models.ForeignKey(Guest, models.CASCADE)
+        objects = Moving()
+
+    outbox.capture(topic="test.visits", via="trigger")(Visit)
+    outbox.capture_links(Board.guests, topic="test.guests")
+    try:
+        links = [each for each in captured_links() if each.model is Visit]
+        model = next(each for each in captured_models() if each.model is Visit)
+        assert of(Visit, model).unseen == ["TRUNCATE"]
+        sql = f"SQL of {__name__}.Moving.rebuild, {__name__}.Querying.move"
+        assert of(Visit, model, links).unseen == ["TRUNCATE", f"by links: {sql}"]
+    finally:
+        release_links(Board.guests)
+        release(Visit)
 
 
 @isolate_apps("tests.app")
