@@ -15,6 +15,7 @@ from outbox.errors import (
 )
 from outbox.failure import Failure
 from outbox.insertion import database_errors, insert
+from outbox.pending import Entry, settled
 from outbox.recorded import Recorded
 from outbox.savepoints import Savepoints
 from outbox.transactions import in_transaction
@@ -61,17 +62,19 @@ class Buffer:
         """How many events the open transaction has."""
         return self._written + len(self._waiting)
 
-    def append(self, row: Recorded) -> None:
+    def append(self, entry: Entry) -> None:
         """Keep an event for the commit; a long transaction writes a full statement right away."""
-        for watcher in self.watchers:
-            watcher.added(row, self.position)
-        self._waiting.append(row)
+        if self.watchers:
+            entry = settled(entry)
+            for watcher in self.watchers:
+                watcher.added(entry, self.position)
+        self._waiting.append(entry)
         self._write_early()
 
-    def extend(self, rows: Iterable[Recorded]) -> None:
+    def extend(self, entries: Iterable[Entry]) -> None:
         """Keep several, in this order."""
-        for row in rows:
-            self.append(row)
+        for entry in entries:
+            self.append(entry)
 
     def spoil(self, cause: BaseException) -> None:
         """Make sure that the transaction, or the savepoint it is in, never commits."""

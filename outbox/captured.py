@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, cast
@@ -13,13 +13,18 @@ from django.db.models import Model
 from outbox import conf, inheritance, tables
 from outbox.buffer import Buffer
 from outbox.columns import AnyField
+from outbox.context import headers
 from outbox.contracts import event_class
 from outbox.options import Options
 from outbox.payload import Column, Payload, Values, payload_of
+from outbox.pending import LARGEST, Entry, Pending, settled
 from outbox.recorded import Recorded, recorded, tombstone
 from outbox.tables import Op, Write
 from outbox.triggers import trigger_of
 from schemas import Change, Contract
+
+_AROUND = 100
+"""Bytes of a change around its states and the names of what changed, at most."""
 
 
 class Captured:
@@ -125,19 +130,18 @@ class Captured:
         if after is None or self._moved(before, after):
             yield from self._deleted(before)
 
-    def _created(self, values: Values) -> Recorded:
-        return self._row(values, "create", after=self.payload.text_of(values))
+    def _created(self, values: Values) -> Entry:
+        return self._change("create", values, after=values)
 
-    def _updated(self, before: Values | None, after: Values) -> Iterator[Recorded]:
+    def _updated(self, before: Values | None, after: Values) -> Iterator[Entry]:
         changed = None if before is None else self.payload.changed(before, after)
         if changed == () and self.options.skip_unchanged:
             return
-        text_of = self.payload.text_of
-        known = text_of(before) if before and self.options.before else None
-        yield self._row(after, "update", before=known, after=text_of(after), changed=changed)
+        known = before if self.options.before else None
+        yield self._change("update", after, before=known, after=after, changed=changed)
 
     def _deleted(self, values: Values) -> Iterator[Recorded]:
-        row = self._row(values, "delete", before=self.payload.text_of(values))
+        row = settled(self._change("delete", values, before=values))
         yield row
         if conf.current().tombstones:
             yield tombstone(row)
@@ -147,6 +151,45 @@ class Captured:
         key_of = self.payload.key_of
         return not self.payload.same_key(before, after) and key_of(before) != key_of(after)
 
-    def _row(self, values: Values, op: Op, **change: Any) -> Recorded:
-        text, key = Change.text(op, **change), self.payload.key_of(values)
-        return recorded(self.contract, text, topic=self.topic, key=key)
+    def _change(
+        self,
+        op: Op,
+        values: Values,
+        *,
+        before: Values | None = None,
+        after: Values | None = None,
+        changed: tuple[str, ...] | None = None,
+    ) -> Entry:
+        """The event of a row, which goes by the key in `values`: made now if that may fail."""
+        arguments = (op, values, before, after, changed, headers())
+        size = self._most(before, after, changed or ())
+        return self._row(*arguments) if size is None else Pending(self._row, arguments, size)
+
+    def _most(
+        self, before: Values | None, after: Values | None, changed: Iterable[str]
+    ) -> int | None:
+        """The most bytes that the event has; None where it may be refused, or is large."""
+        size = self.payload.most(before, after)
+        if size is None:
+            return None
+        size += _AROUND + sum(4 * len(name) + 3 for name in changed)
+        return size if size <= min(LARGEST, conf.current().max_event_bytes) else None
+
+    def _row(
+        self,
+        op: Op,
+        values: Values,
+        before: Values | None,
+        after: Values | None,
+        changed: tuple[str, ...] | None,
+        headers: bytes | None,
+    ) -> Recorded:
+        payload = self.payload
+        text = Change.text(
+            op,
+            before=payload.text_of(before) if before else None,
+            after=payload.text_of(after) if after else None,
+            changed=changed,
+        )
+        key = payload.key_of(values)
+        return recorded(self.contract, text, topic=self.topic, key=key, headers=headers)

@@ -75,7 +75,7 @@ def _is(annotation: Any, convert: Canonical | None = None) -> Callable[[AnyField
 
 def _in_utc(value: datetime) -> datetime:
     # In a zone that sets its clocks back, two moments an hour apart are equal in Python.
-    if timezone.is_naive(value):  # USE_TZ is off
+    if value.tzinfo is None:  # USE_TZ is off
         value = timezone.make_aware(value, timezone.get_default_timezone())
     return values.utc(value)
 

@@ -28,7 +28,7 @@ _NAME = "outbox_event"
 _TABLE = f"{_NAME} ({', '.join(COLUMNS)})"
 _INSERT = f"INSERT INTO {_TABLE} VALUES "  # noqa: S608
 _COPY = f"COPY {_TABLE} FROM STDIN (FORMAT BINARY)"
-_TYPES = ("uuid", "text", "bytea", "text", "int4", "text", "bytea", "bytea")
+_TYPES = ("bytea", "text", "bytea", "text", "int4", "text", "bytea", "bytea")
 _LOCK = "SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key"
 
 
@@ -67,7 +67,7 @@ def _literals(row: Recorded, quote: Callable[[str], str]) -> str:
     """The values of a row; topics and types have nothing to escape."""
     subject = "NULL" if row.subject is None else quote(row.subject)
     return (
-        f"('{row.event_id}', '{row.topic}', {_bytea(row.key)}, '{row.type}', {row.version}, "
+        f"('{row.raw_id.hex()}', '{row.topic}', {_bytea(row.key)}, '{row.type}', {row.version}, "
         f"{subject}, {_bytea(row.value)}, {_bytea(row.headers)})"
     )
 

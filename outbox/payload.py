@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.db.models import Model
 from pydantic import BaseModel, ValidationError
@@ -15,13 +16,15 @@ from outbox.errors import InvalidCapture, InvalidPayload
 from outbox.options import Options, Protection
 from outbox.reading import Row, links, read
 from outbox.sensitive import hashed
-from outbox.short import Member, Write, writer_of
+from outbox.short import Member, Short
 from outbox.state import state_of
 from schemas import SchemaError
 from schemas.encoding import encode, key_text
 from schemas.scalars import writer
 
 Values = dict[str, Any]
+
+_NEVER_EMPTY = {int, UUID}
 
 
 class Column(NamedTuple):
@@ -52,7 +55,7 @@ class Payload:
     pk: tuple[Column, ...]
     columns: tuple[Column, ...]
     hashed: frozenset[str] = frozenset()
-    short: Write | None = None
+    short: Short | None = None
 
     def of_row(self, row: Iterable[Any]) -> Values:
         """The canonical values of a row, given in the order of `columns`."""
@@ -68,8 +71,27 @@ class Payload:
 
     def text_of(self, values: Values) -> bytes:
         """The state in canonical JSON."""
-        text = self.short and self.short(values)
+        text = self.short.write(values) if self.short else None
         return encode(self.state_of(values)) if text is None else text
+
+    def most(self, *states: Values | None) -> int | None:
+        """The most bytes of these states and a key; None where one of them may be refused."""
+        total = 40 * len(self.key)
+        for values in states:
+            if values is not None:
+                size = self._most(values)
+                if size is None:
+                    return None
+                total += size
+        return total
+
+    def _most(self, values: Values) -> int | None:
+        if self.short is None:
+            return None
+        for column in self.key:
+            if type(values[column.name]) not in _NEVER_EMPTY:
+                return None
+        return self.short.most(values)
 
     def state_of(self, values: Values) -> BaseModel:
         """The contract's instance; InvalidPayload names the row and the fields that do not fit."""
@@ -149,7 +171,7 @@ def payload_of(model: type[Model], options: Options) -> Payload:
     )
 
 
-def _short(state: type[BaseModel], fields: dict[str, Column]) -> Write | None:
+def _short(state: type[BaseModel], fields: dict[str, Column]) -> Short | None:
     """None where a column has no short way."""
     members = []
     for name, column in fields.items():
@@ -161,7 +183,7 @@ def _short(state: type[BaseModel], fields: dict[str, Column]) -> Write | None:
         members.append(
             Member(declared.alias or name, column.name, kind.annotation, write, may_be_null)
         )
-    return writer_of(members)
+    return Short(members)
 
 
 def _refuse_sensitive_key(model: type[Model], keys: Iterable[AnyField], options: Options) -> None:

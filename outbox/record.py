@@ -9,6 +9,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from outbox import database
 from outbox.buffer import Buffer, buffer_of
+from outbox.context import headers
 from outbox.errors import NotAnEvent, NoTopic
 from outbox.recorded import Recorded, recorded
 from outbox.transactions import require_transaction
@@ -70,7 +71,8 @@ def as_row(event: object) -> Recorded:
             f"{type(event).__qualname__} ({contract.type}) names no topic; add topic=... to its "
             "class line"
         )
-    return recorded(contract, encode(event), topic=contract.topic, key=key_of(event).decode())
+    key = key_of(event).decode()
+    return recorded(contract, encode(event), topic=contract.topic, key=key, headers=headers())
 
 
 def _not_an_event(what: object) -> NotAnEvent:

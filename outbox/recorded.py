@@ -8,16 +8,15 @@ from typing import NamedTuple
 from uuid import UUID
 
 from outbox.conf import current
-from outbox.context import headers
 from outbox.errors import EventTooLarge
-from outbox.uuid7 import uuid7
+from outbox.uuid7 import uuid7_bytes
 from schemas import Contract, Envelope, Event
 
 
 class Recorded(NamedTuple):
     """One outbox row before it is written; the order of the fields is that of COLUMNS."""
 
-    event_id: UUID
+    raw_id: bytes
     topic: str
     key: bytes
     type: str
@@ -25,6 +24,10 @@ class Recorded(NamedTuple):
     subject: str | None
     value: bytes | None
     headers: bytes | None
+
+    @property
+    def event_id(self) -> UUID:
+        return UUID(bytes=self.raw_id)
 
     @property
     def size(self) -> int:
@@ -62,13 +65,15 @@ class Recorded(NamedTuple):
         )
 
 
-COLUMNS = Recorded._fields
+COLUMNS = ("event_id", *Recorded._fields[1:])
 
 
-def recorded(contract: Contract, value: bytes, *, topic: str, key: str) -> Recorded:
+def recorded(
+    contract: Contract, value: bytes, *, topic: str, key: str, headers: bytes | None
+) -> Recorded:
     """An encoded event; EventTooLarge says why it could never be sent."""
     row = Recorded(
-        uuid7(), topic, key.encode(), contract.type, contract.version, key, value, headers()
+        uuid7_bytes(), topic, key.encode(), contract.type, contract.version, key, value, headers
     )
     limit = current().max_event_bytes
     if row.size > limit:
@@ -82,4 +87,4 @@ def recorded(contract: Contract, value: bytes, *, topic: str, key: str) -> Recor
 
 def tombstone(of: Recorded) -> Recorded:
     """The row that follows a delete."""
-    return of._replace(event_id=uuid7(), value=None)
+    return of._replace(raw_id=uuid7_bytes(), value=None)

@@ -105,8 +105,11 @@ class Statement(ABC):
         return rows
 
     def _returning(self) -> str:
+        more = self.more()
+        if not more:
+            return f"RETURNING {self.returning.sql}"
         old = f"WITH (OLD AS {OLD}) " if returns_old(self.connection) else ""
-        return f"RETURNING {old}" + ", ".join([self.returning.sql, *self.more()])
+        return f"RETURNING {old}" + ", ".join([self.returning.sql, *more])
 
     @property
     def name(self) -> str:

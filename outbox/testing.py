@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
+from uuid import UUID
 
 from django.db import connections
 from django.db.models import Max, Model
@@ -79,9 +80,18 @@ def _by_triggers(last_id: int) -> Iterator[Recorded]:
     rows = Row.objects.using(database.alias()).filter(id__gt=last_id, topic__in=_trigger_topics())
     for row in rows.order_by("id"):
         values = (getattr(row, name) for name in COLUMNS)
-        yield Recorded._make(
-            bytes(each) if isinstance(each, memoryview) else each for each in values
-        )
+        yield Recorded._make(map(_as_recorded, values))
+
+
+def _as_recorded(value: Any) -> Any:
+    """What Django loads, as it was before it was written."""
+    match value:
+        case UUID():
+            return value.bytes
+        case memoryview():
+            return bytes(value)
+        case _:
+            return value
 
 
 def _trigger_topics() -> list[str]:

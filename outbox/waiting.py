@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
+from outbox.pending import Entry, settled
 from outbox.recorded import Recorded
 
 
 class Waiting:
-    """Rows, the oldest first, and how many bytes of key and value they have."""
+    """Events, the oldest first, and how many bytes of key and value they have at most."""
 
     def __init__(self) -> None:
         self.bytes = 0
-        self._rows: list[Recorded] = []
+        self._entries: list[Entry] = []
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._entries)
 
-    def append(self, row: Recorded) -> None:
-        self._rows.append(row)
-        self.bytes += row.size
+    def append(self, entry: Entry) -> None:
+        self._entries.append(entry)
+        self.bytes += entry.size
 
     def oldest(self, *, rows: int, size: int) -> list[Recorded]:
         """At most so many rows, of so many bytes together; one row, however large it is."""
-        found, total = self._rows[:rows], 0
+        found = self._settle(rows)
+        if self.bytes <= size:
+            return found
+        total = 0
         for count, row in enumerate(found):
             total += row.size
             if count and total > size:
                 return found[:count]
         return found
+
+    def _settle(self, count: int) -> list[Recorded]:
+        """So many of the oldest, each made if it was not yet."""
+        before = self._entries[:count]
+        made = [settled(entry) for entry in before]
+        self._entries[:count] = made
+        self.bytes += sum(row.size for row in made) - sum(entry.size for entry in before)
+        return made
 
     def remove_oldest(self, count: int) -> None:
         self._remove(slice(0, count))
@@ -35,5 +47,6 @@ class Waiting:
         self._remove(slice(count, None))
 
     def _remove(self, part: slice) -> None:
-        self.bytes -= sum(row.size for row in self._rows[part])
-        del self._rows[part]
+        gone = self._entries[part]
+        del self._entries[part]
+        self.bytes = self.bytes - sum(entry.size for entry in gone) if self._entries else 0

@@ -65,13 +65,13 @@ def key_text(value: object) -> str:
 
 def _scalar_text(value: object) -> str:
     match value:
+        case int() if type(value) is int and value.bit_length() < 64:
+            return str(value)
         case None:
             return ""
         case Enum():
             return _scalar_text(value.value)
         case str() | UUID():
-            return str(value)
-        case int() if type(value) is int and value.bit_length() < 64:
             return str(value)
         case Decimal() if value.is_finite():
             return _decimal_text(value)

@@ -51,7 +51,7 @@ def test_most_columns_have_a_short_way() -> None:
 @given(values())
 def test_both_ways_give_the_same_bytes(row: dict[str, Any]) -> None:
     assert PAYLOAD.short
-    assert PAYLOAD.short(row) == encode(PAYLOAD.state_of(row))
+    assert PAYLOAD.short.write(row) == encode(PAYLOAD.state_of(row))
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,30 @@ def test_a_value_that_the_contract_refuses_is_refused(column: str, value: Any, d
 @given(values(whole=st.just("7"), flag=st.just(1)))
 def test_a_value_of_another_type_is_left_to_the_contract(row: dict[str, Any]) -> None:
     assert PAYLOAD.short
-    assert PAYLOAD.short(row) is None
+    assert PAYLOAD.short.write(row) is None
     assert b'"whole":7,' in PAYLOAD.text_of(row)
+
+
+WHOLE = [each.attname for each in SHORT if getattr(kind_of(each), "annotation", None) is int]
+OF_64_BITS = {name: st.integers(-(2**63), 2**63 - 1) for name in WHOLE}
+
+
+@given(values(**OF_64_BITS))
+def test_a_state_has_no_more_bytes_than_were_foretold(row: dict[str, Any]) -> None:
+    most = PAYLOAD.most(row)
+    assert most is not None
+    assert len(PAYLOAD.text_of(row)) + len(PAYLOAD.key_of(row)) <= most
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("real", float("inf")), ("number", Decimal("NaN")), ("text", None), ("whole", "7")],
+)
+@given(data=st.data())
+def test_nothing_is_foretold_of_a_state_that_may_be_refused(
+    column: str, value: Any, data: Any
+) -> None:
+    assert PAYLOAD.most(data.draw(values(**{column: st.just(value)}))) is None
 
 
 @pytest.mark.parametrize("options", [Options(), Options(sensitive={"text": "hash"})])

@@ -1,0 +1,93 @@
+"""Events wait unmade where nothing can refuse them; what may be refused is made at once."""
+
+import pytest
+from django.db import connection, models, transaction
+from django.test import override_settings
+
+from outbox.buffer import buffer_of
+from outbox.context import context
+from outbox.errors import EventTooLarge, InvalidPayload
+from outbox.pending import LARGEST, Pending
+from outbox.testing import captured_events
+from schemas.errors import MissingKey
+from tests.app.models import Code, Order, Talk
+from tests.stored import stored
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def pending() -> list[bool]:
+    """Of each event that waits for the commit, whether it is still to be made."""
+    return [isinstance(entry, Pending) for entry in buffer_of(connection)._waiting._entries]
+
+
+def test_an_event_says_what_held_when_its_row_was_written() -> None:
+    with transaction.atomic():
+        with context(actor="ann"):
+            order = Order.objects.create(number="1")
+        with context(actor="bob"):
+            order.number = "2"
+            order.save()
+        assert pending() == [True, True]
+    assert [row.json["after"]["number"] for row in stored()] == ["1", "2"]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT convert_from(headers, 'UTF8') FROM outbox_event ORDER BY id")
+        assert cursor.fetchall() == [('{"actor": "ann"}',), ('{"actor": "bob"}',)]
+
+
+def test_events_before_and_after_a_pending_one_keep_their_places() -> None:
+    with transaction.atomic():
+        first = Order.objects.create(number="1")
+        Order.objects.create(number="2")
+        first.delete()
+        Order.objects.create(number="3")
+        assert pending() == [True, True, False, False, True]
+    assert [row.value and row.json["op"] for row in stored()] == [
+        "create",
+        "create",
+        "delete",
+        None,
+        "create",
+    ]
+
+
+def test_those_who_watch_see_an_event_at_once() -> None:
+    with transaction.atomic(), captured_events() as events:
+        Order.objects.create(number="1")
+        assert len(events) == 1
+        assert pending() == [False]
+
+
+def test_a_number_that_json_does_not_have_fails_at_its_save() -> None:
+    with transaction.atomic(), pytest.raises(InvalidPayload, match="total"), transaction.atomic():
+        Order.objects.create(total=models.Value("NaN", models.TextField()))
+    assert stored() == []
+
+
+def test_a_key_without_text_fails_at_its_save() -> None:
+    with transaction.atomic(), pytest.raises(MissingKey, match="code"), transaction.atomic():
+        Code.objects.create(code="")
+    assert stored() == []
+
+
+def test_an_event_near_the_limit_is_made_at_once_and_fails_at_its_save() -> None:
+    with transaction.atomic():
+        order = Order.objects.create(number="1")
+    size = len(stored()[0].value or b"") + len(str(order.pk))
+    with override_settings(OUTBOX_MAX_EVENT_BYTES=size), transaction.atomic():
+        order.save()
+        assert pending() == [False]
+    with (
+        override_settings(OUTBOX_MAX_EVENT_BYTES=size),
+        transaction.atomic(),
+        pytest.raises(EventTooLarge),
+        transaction.atomic(),
+    ):
+        Order.objects.create(number="1" * 20)
+
+
+def test_a_large_event_is_made_at_once() -> None:
+    with transaction.atomic():
+        Talk.objects.create(title="x" * (LARGEST // 7))
+        Talk.objects.create(title="x" * LARGEST)
+        assert pending() == [True, False]
