@@ -192,4 +192,7 @@ def _rows(captured: Captured) -> dict[str, Any]:
 
 
 def _plain(value: object) -> object:
+    """A value as `Recorded` holds it: identifiers as bytes, too."""
+    if isinstance(value, UUID):
+        return value.bytes
     return bytes(value) if isinstance(value, memoryview) else value
