@@ -1,5 +1,6 @@
 """Models that are captured by a trigger: whoever writes them, and with what else in force."""
 
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -339,6 +340,50 @@ class TestContext:
         said = [event.extensions for event in events]
         assert said == [{"actor": "it's 100%"}] * 8 + [{}]
 
+    @pytest.mark.parametrize(
+        "form",
+        [
+            "/* who; what */ -- and why\n {}",
+            "\n\tWITH made AS ({} RETURNING 1) SELECT FROM made",
+            b"%s",
+            psycopg.sql.SQL("{}"),
+        ],
+        ids=["comments", "WITH", "bytes", "composed"],
+    )
+    def test_a_statement_is_known_in_any_form_that_psycopg_takes(self, form: Any) -> None:
+        insert = "INSERT INTO testapp_shelf (code, label, books) VALUES ('é', '50%%', 1)"
+        match form:
+            case bytes():
+                statement: Any = form % insert.encode()
+            case str():
+                statement = form.format(insert)
+            case _:
+                statement = form.format(psycopg.sql.SQL(insert))
+        with captured_events() as events, connection.cursor() as cursor:
+            with outbox.context(actor="7"):
+                cursor.execute(statement, [])
+            Shelf.objects.all().delete()
+            with outbox.suppress(Shelf):
+                cursor.execute(statement, [])
+        assert [event.extensions for event in events] == [{"actor": "7"}, {}, {}]
+
+    def test_a_cursor_on_the_server_reads_what_was_asked(self) -> None:
+        Shelf.objects.create(code="a")
+        with outbox.context(actor="7"), connection.chunked_cursor() as cursor:
+            cursor.execute("WITH known AS (SELECT code FROM testapp_shelf) TABLE known")
+            assert cursor.fetchall() == [("a",)]
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_connection_that_is_opened_inside_a_wrapper_keeps_ours(self) -> None:
+        connection.close()
+        connection.execute_wrappers.clear()
+        with connection.execute_wrapper(lambda execute, *statement: execute(*statement)):
+            Shelf.objects.count()
+        with captured_events() as events, outbox.context(actor="7"):
+            Shelf.objects.create(code="a")
+        assert [event.extensions for event in events] == [{"actor": "7"}]
+        assert len(connection.execute_wrappers) == 1
+
     def test_results_are_those_of_the_statement(self) -> None:
         with outbox.context(actor="7"):
             assert Shelf.objects.create(code="a").pk
@@ -364,8 +409,20 @@ class TestContext:
         monkeypatch.setitem(vars(connection.features), "uses_server_side_binding", True)
         with outbox.context(actor="7"):
             Shelf.objects.create(code="a")
-        with pytest.raises(InvalidCapture, match=r"use pgtrigger\.ignore"), outbox.suppress(Shelf):
+        with pytest.raises(InvalidCapture, match="does not reach"), outbox.suppress(Shelf):
             Shelf.objects.create(code="b")
+
+    def test_with_executemany_suppress_is_refused_and_the_cure_works(self) -> None:
+        with connection.cursor() as cursor:
+            with (
+                pytest.raises(InvalidCapture, match="does not reach") as refused,
+                outbox.suppress(Shelf),
+            ):
+                cursor.executemany(INSERT, [("a", ""), ("b", "")])
+            (cure,) = re.findall(r"SELECT .*\)", str(refused.value))
+            cursor.execute(cure)
+            cursor.executemany(INSERT, [("a", ""), ("b", "")])
+        assert (Shelf.objects.count(), stored()) == (2, [])
 
     def test_what_is_captured_by_statement_takes_what_others_put_before_it(self) -> None:
         Order.objects.bulk_create([Order(number=str(number)) for number in range(3)])
