@@ -17,7 +17,7 @@ BEGIN
         RETURN sign || '0.0';
     END IF;
     FOR pass IN 1..2 LOOP
-        parts := regexp_match(written, '^(\d+)\.?(\d*)(?:e(.*))?$');
+        parts := regexp_match(written, '^([0-9]+)[.]?([0-9]*)(?:e(.*))?$');
         digits := ltrim(parts[1] || parts[2], '0');
         exponent := coalesce(parts[3]::integer, 0) + length(digits) - length(parts[2]) - 1;
         digits := rtrim(digits, '0');

@@ -38,6 +38,13 @@ def test_a_float_has_the_text_that_pydantic_gives_it(numbers: list[float]) -> No
     assert found == [to_json(number).decode() for number in numbers]
 
 
+def test_a_backslash_means_the_same_whatever_the_session_says_of_them() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL standard_conforming_strings = off")
+        cursor.execute(functions.create())  # or the session has read them before
+    assert ask("SELECT outbox_float_text(1.5, '')") == ["1.5"]
+
+
 @pytest.mark.parametrize("since", [180_000, 990_000])
 def test_identifiers_are_of_version_7_and_rise_before_postgresql_18_too(since: int) -> None:
     source = (SQL / "outbox_uuid7.sql").read_text()

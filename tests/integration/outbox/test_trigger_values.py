@@ -26,7 +26,7 @@ Events = list[tuple[str, bytes | None]]
 HOSTILE = """
     SET LOCAL DateStyle = 'SQL, DMY'; SET LOCAL IntervalStyle = 'sql_standard';
     SET LOCAL TimeZone = 'Asia/Kolkata'; SET LOCAL bytea_output = 'escape';
-    SET LOCAL extra_float_digits = -5
+    SET LOCAL extra_float_digits = -5; SET LOCAL standard_conforming_strings = off
 """
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 HARD_TEXT = "".join(map(chr, range(1, 160))) + "'\"\\\u2028\u2029\ufeff\uffff\U0001f600é"
