@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -38,11 +39,17 @@ def expression_of(field: AnyField) -> Expression:
     output = field.output_field if field.generated else field  # type: ignore[attr-defined]
     found = _expression(output)
     if found is None:
-        kind = f"{type(output).__qualname__} ({_column_type(output)})"
+        kind = f"{type(output).__qualname__} ({column_type(output)})"
         raise _unsupported(
             field, f"is a {kind}, which no trigger writes to the byte as Django does"
         )
     return found
+
+
+def column_type(field: AnyField) -> str:
+    """Without length and scale, which the stored value has anyway."""
+    found = field.db_type(connections[database.alias()]) or "without a column"
+    return re.sub(r"\(.*?\)", "", found)
 
 
 def literal(text: str) -> str:
@@ -56,34 +63,30 @@ def _unsupported(field: AnyField, fault: str) -> UnsupportedField:
 
 
 def _expression(field: AnyField) -> Expression | None:
-    kind, column_type = kind_of(field), _column_type(field)
+    kind, stored_as = kind_of(field), column_type(field)
     if kind is None:
         return None
-    if column_type.endswith("]"):
+    if stored_as.endswith("]"):
         return _array(_expression(field.base_field))  # type: ignore[attr-defined]
-    if column_type in _RANGES:
-        return _range(_RANGES[column_type])
-    return _EXPRESSIONS.get((kind.annotation, column_type))
-
-
-def _column_type(field: AnyField) -> str:
-    """Without length and scale, which the stored value has anyway."""
-    found = field.db_type(connections[database.alias()]) or "without a column"
-    return re.sub(r"\(.*?\)", "", found)
+    if stored_as in _RANGES:
+        return _range(_RANGES[stored_as])
+    return _EXPRESSIONS.get((kind.annotation, stored_as))
 
 
 def _array(item: Expression | None) -> Expression | None:
     if item is None or item.key is None:  # an array of arrays, or of what has parts itself
         return None
 
-    def json(value: str, name: str) -> str:
-        written = f"coalesce({item.json('item.value', name)}, 'null')"
-        items = f"coalesce(string_agg({written}, ',' ORDER BY item.ordinality), '')"
+    def of_items(expression: Sql, value: str, name: str) -> str:
+        """An array of what each item gives, NULL for NULL."""
         source = f"unnest(outbox_flat({value}, {name})) WITH ORDINALITY AS item(value, ordinality)"
-        array = f"SELECT '[' || {items} || ']' FROM {source}"  # noqa: S608
-        return f"CASE WHEN {value} IS NOT NULL THEN ({array}) END"
+        given = f"SELECT {expression('item.value', name)} FROM {source} ORDER BY item.ordinality"  # noqa: S608
+        return f"CASE WHEN {value} IS NOT NULL THEN ARRAY({given}) END"
 
-    return Expression(json=json, key=None, compared=json)
+    def json(value: str, name: str) -> str:
+        return f"'[' || array_to_string({of_items(item.json, value, name)}, ',', 'null') || ']'"
+
+    return Expression(json=json, key=None, compared=partial(of_items, item.compared))
 
 
 def _range(bound: Expression) -> Expression:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import pgtrigger
@@ -12,7 +12,7 @@ from django.db.models import Model
 
 from outbox import conf, database
 from outbox.errors import InvalidCapture
-from outbox.expressions import expression_of, literal
+from outbox.expressions import column_type, expression_of, literal
 from outbox.payload import Column
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class Body:
     def render(self) -> str:
         label = literal(self._captured.model._meta.label_lower)
         return f"""
+            {self._types()}
             IF outbox_is_suppressed({label}) THEN
                 RETURN NULL;
             END IF;
@@ -70,9 +71,18 @@ class Body:
             RETURN NULL;
         """
 
+    def _types(self) -> str:
+        # A session that knows the function fails where a column has another type since. So that
+        # has to be another function.
+        types = (column_type(column.field) for column in self._columns())
+        return f"/* {', '.join(types)} */"
+
+    def _columns(self) -> Iterable[Column]:
+        return dict.fromkeys((*self._payload.fields.values(), *self._payload.key))
+
     def faults(self) -> Iterator[str]:
         """Why it cannot be rendered."""
-        for column in dict.fromkeys((*self._payload.fields.values(), *self._payload.key)):
+        for column in self._columns():
             try:
                 if expression_of(column.field).key is None and column in self._payload.key:
                     yield f"{self._name(column)} holds several values, and is no key"
@@ -127,9 +137,9 @@ class Body:
         parts = [self._key_text(column, row) for column in self._payload.key]
         if len(parts) == 1:
             return parts[0]
-        return (
-            "'[' || " + " || ',' || ".join(f"to_json({part})::text" for part in parts) + " || ']'"
-        )
+        # A part that is empty leaves no key, as everywhere.
+        texts = (f"to_json(nullif({part}, ''))::text" for part in parts)
+        return "'[' || " + " || ',' || ".join(texts) + " || ']'"
 
     def _key_text(self, column: Column, row: str) -> str:
         make = expression_of(column.field).key
@@ -145,7 +155,8 @@ class Body:
             f"CASE WHEN {self._column_differs(column)} THEN {literal(_json(name))} END"
             for name, column in self._payload.fields.items()
         )
-        return f"'[' || concat_ws(',', {names}) || ']'"
+        # No function takes more than 100 arguments.
+        return f"'[' || array_to_string(ARRAY[{names}]::text[], ',') || ']'"
 
     def _differs(self) -> str:
         return " OR ".join(map(self._column_differs, self._payload.fields.values())) or "FALSE"

@@ -7,7 +7,7 @@ DECLARE
     size constant integer := octet_length(convert_to(key, 'UTF8')) + octet_length(convert_to(value, 'UTF8'));
     headers constant text := outbox_headers();
 BEGIN
-    IF coalesce(key, '') = '' OR value IS NULL THEN
+    IF coalesce(octet_length(key), 0) = 0 OR value IS NULL THEN
         RAISE EXCEPTION 'an event % cannot have the key %, or a column that may not be NULL is; correct the row',
             type, coalesce(quote_literal(key), 'NULL') USING ERRCODE = 'data_exception';
     END IF;

@@ -236,6 +236,53 @@ class TestKeys:
         with pytest.raises(DatabaseError, match=r"testapp.shelf cannot have the key ''"):
             execute(INSERT, "", "")
 
+    @isolate_apps("tests.app")
+    def test_a_key_of_which_a_part_is_empty_is_refused(self) -> None:
+        class Pot(models.Model):
+            pk = models.CompositePrimaryKey("row", "at")
+            row = models.TextField()
+            at = models.IntegerField()
+
+            class Meta:
+                app_label = "testapp"
+
+        with made(Pot), pytest.raises(DatabaseError, match="cannot have the key NULL"):
+            Pot._default_manager.create(row="", at=1)
+
+
+class TestColumns:
+    @isolate_apps("tests.app")
+    def test_items_of_an_array_are_told_apart_as_in_python(self) -> None:
+        class Pot(models.Model):
+            reals: Any = ArrayField(models.FloatField(), null=True)
+            texts: Any = ArrayField(models.TextField(), default=list)
+
+            class Meta:
+                app_label = "testapp"
+
+        with made(Pot):
+            Pot._default_manager.create(reals=[0.0, None])
+            execute("UPDATE testapp_pot SET reals = '{-0,NULL}'")
+            execute("UPDATE testapp_pot SET reals = '[3:4]={-0,NULL}'")
+            execute("UPDATE testapp_pot SET reals = '{}', texts = '{NULL}'")
+            execute("UPDATE testapp_pot SET reals = NULL, texts = '{\"NULL\"}'")
+        assert [row.json["changed"] for row in stored()[1:]] == [
+            *([], [], ["reals", "texts"], ["reals", "texts"])
+        ]
+
+    @isolate_apps("tests.app")
+    def test_there_may_be_more_columns_than_a_function_takes_arguments(self) -> None:
+        class Pot(models.Model):
+            class Meta:
+                app_label = "testapp"
+
+        for number in range(120):
+            models.IntegerField(default=0).contribute_to_class(Pot, f"n{number}")
+        with made(Pot):
+            Pot._default_manager.create()
+            Pot._default_manager.update(n7=1, n119=1)
+        assert [row.json["changed"] for row in stored()] == [None, ["n7", "n119"]]
+
 
 class TestOptions:
     @isolate_apps("tests.app")

@@ -97,3 +97,17 @@ def test_a_change_of_the_capture_or_of_a_field_is_a_migration_that_is_missed(
     manage("makemigrations", "library")
     manage("makemigrations", "--check")
     manage("migrate", "--verbosity=0")
+
+
+def test_sessions_go_on_where_a_column_gets_another_type(
+    manage: Manage, tmp_path: Path, database_url: str
+) -> None:
+    write_models(tmp_path, fields="pages = models.IntegerField()")
+    manage("makemigrations", "library")
+    manage("migrate", "--verbosity=0")
+    with psycopg.connect(database_url, autocommit=True) as program:
+        program.execute("INSERT INTO library_book (title, pages) VALUES ('a', 1)")
+        write_models(tmp_path, fields="pages = models.BigIntegerField()")
+        manage("makemigrations", "library")
+        manage("migrate", "--verbosity=0")
+        program.execute("INSERT INTO library_book (title, pages) VALUES ('b', 2 ^ 40)")
