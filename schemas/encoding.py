@@ -8,7 +8,7 @@ from enum import Enum
 from uuid import UUID
 
 from pydantic import BaseModel
-from pydantic_core import to_jsonable_python
+from pydantic_core import to_json, to_jsonable_python
 
 from schemas import canonical, culprit
 from schemas.errors import MissingKey, SchemaError, Unencodable
@@ -89,6 +89,8 @@ def _decimal_text(value: Decimal) -> str:
 def _json_text(value: object) -> str:
     try:
         text = to_jsonable_python(canonical.plain(value))
+        if isinstance(text, float):
+            return to_json(text).decode()  # as in the value, which is not how Python writes it
         if not isinstance(text, list | dict):
             return text if isinstance(text, str) else json.dumps(text)
     except ValueError as exc:

@@ -132,6 +132,7 @@ class TestKeys:
             (models.UUIDField, uuid.UUID(int=10), "00000000-0000-0000-0000-00000000000a"),
             (models.BooleanField, True, "true"),
             (models.FloatField, 1e23, "1e+23"),
+            (models.FloatField, 1e-5, "0.00001"),
             (models.DateField, date(24, 1, 2), "0024-01-02"),
             (models.TimeField, time(1, 2, 3, 40), "01:02:03.000040"),
             (models.DurationField, timedelta(-1, 1), "-P0DT23H59M59S"),

@@ -48,6 +48,8 @@ class Paid(Event, type="test.paid", key="order_id"):
         (Decimal("1E+3"), "1000"),
         (Decimal("-0.00"), "0"),
         (1.5, "1.5"),
+        (1e-5, "0.00001"),
+        (1e-7, "1e-7"),
         (date(2026, 1, 31), "2026-01-31"),
         (NOON.astimezone(timezone(timedelta(hours=9))), "2026-01-31T12:00:00Z"),
         (b"\xfb\xff", "+/8="),
