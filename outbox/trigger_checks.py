@@ -8,10 +8,12 @@ from typing import Any
 from django.apps import AppConfig, apps
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags
+from django.db.models import Model
 
 from outbox.capture import captured_models
 from outbox.captured import Captured
 from outbox.checks import installed
+from outbox.columns import AnyField
 from outbox.errors import OutboxError
 from schemas import SchemaError
 
@@ -83,14 +85,23 @@ def _faults(captured: Captured) -> Iterator[str]:
     except (OutboxError, SchemaError):
         return  # E007 says why
     yield from Body(captured).faults()
-    if key != captured.payload.pk and not key[0].field.unique:
-        deferrable = (
-            each
-            for each in captured.model._meta.total_unique_constraints
-            if each.fields == (key[0].field.name,)
-        )
-        if all(each.deferrable for each in deferrable):
-            yield f"the key {key[0].field.name} may be taken twice until the transaction ends"
+    if key != captured.payload.pk and _may_be_taken_twice(captured.model, key[0].field):
+        yield f"the key {key[0].field.name} may be taken twice until the transaction ends"
+
+
+def _may_be_taken_twice(model: type[Model], key: AnyField) -> bool:
+    """Whether the key is unique, but by constraints only that are deferrable."""
+    meta = model._meta
+    constraints = [
+        each
+        for each in meta.total_unique_constraints
+        if set(each.fields) <= {key.name, key.attname}
+    ]
+    others = any(
+        {meta.get_field(name) for name in names} == {key} for names in meta.unique_together
+    )
+    is_deferrable = bool(constraints) and all(each.deferrable for each in constraints)
+    return is_deferrable and not (key.unique or others)
 
 
 def _fault_in_database(connection: Any, captured: Captured) -> str | None:
@@ -104,6 +115,8 @@ def _fault_in_database(connection: Any, captured: Captured) -> str | None:
         found = cursor.fetchone()
     if found is None:
         return f"is missing in database {connection.alias!r}"
+    if any(_faults(captured)):
+        return None  # E010 says why it cannot be rendered
     if found[0] != trigger.compile(captured.model).hash:
         return f"is an older one in database {connection.alias!r}"
     return None if found[1] in ("O", "A") else f"is switched off in database {connection.alias!r}"

@@ -26,6 +26,7 @@ from outbox import bypasses
 from outbox.capture import captured_models, release
 from outbox.coverage import of as coverage_of
 from outbox.errors import InvalidCapture
+from outbox.expressions import _EXPRESSIONS
 from outbox.testing import assert_recorded, captured_events
 from tests.app.models import Lorry, Note, Order, Shelf
 from tests.stored import operations, stored
@@ -571,6 +572,38 @@ class TestChecks:
         finally:
             release(Odd)
         assert "the key code may be taken twice until the transaction ends" in found.msg
+
+    @isolate_apps("tests.app")
+    def test_a_key_that_is_unique_by_any_means_is_taken(self) -> None:
+        class Odd(models.Model):
+            code = models.TextField()
+            shelf = models.ForeignKey(Shelf, models.CASCADE)
+            either = models.TextField()
+
+            class Meta:
+                app_label = "testapp"
+                unique_together = [["code"]]
+                constraints = [
+                    models.UniqueConstraint(fields=["shelf_id"], name="by_column"),
+                    models.UniqueConstraint(fields=["either"], name="at_once"),
+                    models.UniqueConstraint(
+                        fields=["either"], name="later", deferrable=models.Deferrable.DEFERRED
+                    ),
+                ]
+
+        for key in ("code", "shelf", "either"):
+            outbox.capture(topic="test.odd", via="trigger", key=key)(Odd)
+            try:
+                assert [each.msg for each in messages() if each.obj is Odd] == []
+            finally:
+                release(Odd)
+
+    def test_a_column_that_came_since_and_cannot_be_written_is_said_once(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delitem(_EXPRESSIONS, (str, "text"))
+        found = [each.id for each in messages(databases=["default"]) if each.obj is Shelf]
+        assert found == ["outbox.E010"]
 
     def test_without_the_application_its_name_is_missed(self) -> None:
         installed = [each.name for each in apps.get_app_configs() if each.name != "pgtrigger"]
