@@ -8,14 +8,17 @@ from typing import Any
 from django.apps import AppConfig
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags
+from django.db import models
 
 from outbox import conf
 from outbox.capture import captured_models
 from outbox.captured import Captured
 from outbox.checks import installed
 from outbox.coverage import changed_by_database
+from outbox.errors import OutboxError
 from outbox.links import CapturedLinks, captured_links
 from outbox.raw_sql import writes_sql
+from schemas import SchemaError
 
 FOREIGN_KEYS = """
     SELECT conname FROM pg_constraint
@@ -37,14 +40,31 @@ def check_relations(
 ) -> Iterable[CheckMessage]:
     for captured in _by_statement():
         for name in changed_by_database(captured.model):
-            yield Error(
-                f"{captured.label}.{name} is changed by the database when its target is deleted, "
-                "which no capture sees.",
-                hint="Let Django do it: on_delete=CASCADE, SET_NULL or SET_DEFAULT; or capture "
-                'with via="trigger".',
-                obj=captured.model,
-                id="outbox.E008",
-            )
+            if _matters(captured, name):
+                yield Error(
+                    f"{captured.label}.{name} is changed by the database when its target is "
+                    "deleted, which no capture sees.",
+                    hint="Let Django do it: on_delete=CASCADE, SET_NULL or SET_DEFAULT"
+                    + _or_by_trigger(captured),
+                    obj=captured.model,
+                    id="outbox.E008",
+                )
+
+
+def _matters(captured: Captured | CapturedLinks, name: str) -> bool:
+    """Whether events are missing when the database changes this relation."""
+    field = captured.model._meta.get_field(name)
+    on_delete = getattr(field.remote_field, "on_delete", None)
+    if on_delete is getattr(models, "DB_CASCADE", ...):
+        return True
+    try:
+        return any(column.field == field for column in captured.columns)
+    except (OutboxError, SchemaError):
+        return True  # E007 says why nobody knows its columns
+
+
+def _or_by_trigger(captured: Captured | CapturedLinks) -> str:
+    return "." if isinstance(captured, CapturedLinks) else '; or capture with via="trigger".'
 
 
 def check_raw_saves(
@@ -69,9 +89,9 @@ def check_raw_sql(
             yield checks.Warning(
                 f"{captured.label} has methods that write by SQL of their own, which no capture "
                 f"sees: {', '.join(methods)}.",
-                hint="Write through Django's ORM, record events with outbox.record(), or capture "
-                'with via="trigger". Silence '
-                "this check if they write other tables, or nobody calls them.",
+                hint="Write through Django's ORM, or record events with outbox.record()"
+                f"{_or_by_trigger(captured)} Silence this check if they write other tables, or "
+                "nobody calls them.",
                 obj=captured.model,
                 id="outbox.W006",
             )

@@ -136,8 +136,8 @@ class Moving(models.Manager[Any]):
 
 
 @contextmanager
-def captured(model: type[models.Model]) -> Iterator[None]:
-    outbox.capture(topic="test.branches")(model)
+def captured(model: type[models.Model], **options: Any) -> Iterator[None]:
+    outbox.capture(topic="test.branches", **options)(model)
     try:
         yield
     finally:
@@ -244,6 +244,53 @@ def test_what_the_database_does_by_itself_is_an_error(
             assert ".order is changed by the database" in faults[0].msg
             (unseen,) = coverage_of(model).unseen
             assert unseen.startswith("order: the database changes the row")
+
+
+@pytest.mark.parametrize(("name", "count"), [("DB_CASCADE", 1), ("DB_SET_NULL", 0)])
+@isolate_apps("tests.app")
+def test_what_the_database_does_to_a_column_that_no_event_has_is_no_error(
+    name: str, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not hasattr(models, name):
+        monkeypatch.setattr(models, name, by_the_database, raising=False)
+
+    class Child(models.Model):
+        order = models.ForeignKey(Order, getattr(models, name), null=True)
+
+        class Meta:
+            app_label = "testapp"
+
+    with captured(Child, exclude=["order"]):
+        assert len([each for each in bypasses.check_relations() if each.obj is Child]) == count
+
+
+@isolate_apps("tests.app")
+def test_the_cure_for_links_is_no_trigger(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not hasattr(models, "DB_CASCADE"):
+        monkeypatch.setattr(models, "DB_CASCADE", by_the_database, raising=False)
+
+    class Isolated(models.Model):
+        class Meta:
+            abstract, app_label = True, "testapp"
+
+    class Guest(Isolated): ...
+
+    class Board(Isolated):
+        guests: Any = models.ManyToManyField(Guest, through="Visit")
+
+    class Visit(Isolated):
+        board = models.ForeignKey(Board, models.DB_CASCADE)
+        guest = models.ForeignKey(Guest, models.CASCADE)
+
+    outbox.capture_links(Board.guests, topic="test.board-guests")
+    try:
+        (of_links,) = bypasses.check_relations()
+        with captured(Visit):
+            of_model, _ = bypasses.check_relations()
+    finally:
+        release_links(Board.guests)
+    assert of_links.hint == "Let Django do it: on_delete=CASCADE, SET_NULL or SET_DEFAULT."
+    assert 'via="trigger"' in (of_model.hint or "")
 
 
 def test_relations_that_django_keeps_are_no_error() -> None:
