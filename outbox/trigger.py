@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from outbox.captured import Captured
 
 
+_FOUND_BY_ITS_OWN_PATH = """{function};
+            DO $outbox$ BEGIN
+                EXECUTE 'ALTER FUNCTION {function} SET search_path = ' || (
+                    SELECT string_agg(quote_ident(name), ', ' ORDER BY place)
+                    FROM unnest(current_schemas(false)) WITH ORDINALITY AS path(name, place)
+                ) || ', pg_temp';
+            END $outbox$"""
+
+
 class CaptureTrigger(pgtrigger.Trigger):
     """One row at a time, when the statement is done, in the order in which it wrote them.
 
@@ -38,6 +47,10 @@ class CaptureTrigger(pgtrigger.Trigger):
         # PostgreSQL goes by the name. Another trigger may write the row again, and that event has
         # to come after ours.
         return super().get_pgid(model).replace("pgtrigger_", "pgtrigger_0_", 1)
+
+    def render_execute(self, model: Model) -> str:
+        """The function finds what the migration found, whatever the writer's search_path is."""
+        return _FOUND_BY_ITS_OWN_PATH.format(function=super().render_execute(model))
 
     def get_func(self, model: Model) -> str:
         """Rendered when a migration is made or compared, when all models are loaded."""

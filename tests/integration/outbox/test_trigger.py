@@ -107,6 +107,30 @@ class TestWriters:
         execute("DELETE FROM testapp_note")
         assert operations() == ["create", "delete", "tombstone"]
 
+    @pytest.mark.parametrize("path", ["''", "theirs, public", "pg_temp, theirs", "pg_catalog"])
+    def test_a_writer_finds_our_tables_whatever_its_search_path_is(self, path: str) -> None:
+        like = "outbox_event (LIKE public.outbox_event INCLUDING ALL)"
+        execute(f"CREATE SCHEMA theirs; CREATE TABLE theirs.{like}; CREATE TEMPORARY TABLE {like}")
+        execute(
+            "CREATE FUNCTION theirs.outbox_is_suppressed(text) RETURNS boolean LANGUAGE sql "
+            "AS 'SELECT true'"
+        )
+        execute(f"SET LOCAL search_path = {path}")
+        execute("INSERT INTO public.testapp_shelf (code, label, books) VALUES ('a', '', 1)")
+        execute("SET LOCAL search_path = public")
+        execute("DROP TABLE pg_temp.outbox_event")
+        assert operations() == ["create"]
+
+    def test_a_role_that_may_insert_events_may_write(self) -> None:
+        execute("CREATE ROLE test_writer; GRANT INSERT ON outbox_event TO test_writer")
+        execute("GRANT SELECT, INSERT, UPDATE, DELETE ON testapp_shelf TO test_writer")
+        execute("SET LOCAL ROLE test_writer")
+        execute(INSERT, "a", "")
+        execute("UPDATE testapp_shelf SET label = 'b'")
+        execute("DELETE FROM testapp_shelf")
+        execute("RESET ROLE")
+        assert operations() == ["create", "update", "delete", "tombstone"]
+
     def test_historical_models_of_data_migrations_are_captured(self) -> None:
         model = ProjectState.from_apps(apps).apps.get_model("testapp", "Shelf")
         model._default_manager.create(code="a")
