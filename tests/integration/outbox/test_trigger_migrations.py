@@ -25,6 +25,7 @@ class Book(models.Model):
     title = models.CharField(max_length=100)
     {fields}
 """
+TABLES = "SELECT tgrelid::regclass::text FROM pg_trigger WHERE starts_with(tgname, 'pgtrigger_0_')"
 BOTH_ORDERS = ['"pgtrigger", "outbox"', '"outbox", "pgtrigger"']
 
 Manage = Callable[..., subprocess.CompletedProcess[str]]
@@ -43,9 +44,11 @@ def manage(tmp_path: Path, database_url: str) -> Manage:
         "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}",
     }
 
-    def run(*words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    def run(*words: str, code: int = 0, answer: str = "") -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "django", *words]
-        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+        done = subprocess.run(
+            command, cwd=tmp_path, env=env, capture_output=True, text=True, input=answer
+        )
         assert done.returncode == code, done.stderr
         return done
 
@@ -111,3 +114,33 @@ def test_sessions_go_on_where_a_column_gets_another_type(
         manage("makemigrations", "library")
         manage("migrate", "--verbosity=0")
         program.execute("INSERT INTO library_book (title, pages) VALUES ('b', 2 ^ 40)")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("class Book", "class Volume"),
+        ("    title", "    class Meta:\n        db_table = 'v'\n    title"),
+    ],
+    ids=["model", "table"],
+)
+def test_a_table_gets_another_name_and_has_one_trigger_there_and_back(
+    manage: Manage, tmp_path: Path, database_url: str, old: str, new: str
+) -> None:
+    def write() -> list[str]:
+        program.execute("TRUNCATE outbox_event")
+        ((table,),) = program.execute(TABLES)
+        program.execute(f"INSERT INTO {table} (title) VALUES ('a')")
+        return [kind for (kind,) in program.execute("SELECT type FROM outbox_event")]
+
+    write_models(tmp_path)
+    manage("makemigrations", "library")
+    models = tmp_path / "library" / "models.py"
+    models.write_text(models.read_text().replace(old, new))
+    manage("makemigrations", "library", answer="y\n")
+    manage("migrate", "--verbosity=0")
+    with psycopg.connect(database_url, autocommit=True) as program:
+        assert write() == ["library.volume" if "Volume" in new else "library.book"]
+        assert "outbox.W010" not in manage("check", "--database=default").stderr
+        manage("migrate", "library", "0001", "--verbosity=0")
+        assert write() == ["library.book"]
