@@ -21,6 +21,11 @@ HASH = """
     SELECT obj_description(oid), tgenabled FROM pg_trigger
     WHERE tgname = %s AND tgrelid = to_regclass(%s)
 """
+OURS = """
+    SELECT tgname FROM pg_trigger
+    WHERE starts_with(tgname, 'pgtrigger_0_outbox_') AND tgrelid = to_regclass(%s)
+    AND tgenabled <> 'D' ORDER BY tgname
+"""
 
 
 def register() -> None:
@@ -62,12 +67,23 @@ def check_installed(
 ) -> Iterable[CheckMessage]:
     """Runs with `check --database` and with `migrate`."""
     connection = installed(databases)
-    for captured in _by_trigger() if connection else ():
+    if connection is None:
+        return
+    for captured in _by_trigger():
         if fault := _fault_in_database(connection, captured):
             yield checks.Warning(
                 f"The trigger that captures {captured.label} {fault}.",
                 hint="Run makemigrations and migrate; a trigger that somebody has switched off is "
                 "switched on by manage.py pgtrigger enable.",
+                obj=captured.model,
+                id="outbox.W010",
+            )
+    for captured in captured_models():
+        for name in _left_over(connection, captured):
+            yield checks.Warning(
+                f"{captured.label} is recorded once more by the trigger {name}, which is left in "
+                f"database {connection.alias!r}.",
+                hint="Run makemigrations and migrate, or manage.py pgtrigger prune.",
                 obj=captured.model,
                 id="outbox.W010",
             )
@@ -120,3 +136,13 @@ def _fault_in_database(connection: Any, captured: Captured) -> str | None:
     if found[0] != trigger.compile(captured.model).hash:
         return f"is an older one in database {connection.alias!r}"
     return None if found[1] in ("O", "A") else f"is switched off in database {connection.alias!r}"
+
+
+def _left_over(connection: Any, captured: Captured) -> list[str]:
+    """Triggers of ours on the table that are not the one of the code."""
+    table = connection.ops.quote_name(captured.model._meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute(OURS, [table])
+        names = [name for (name,) in cursor.fetchall()]
+    expected = captured.trigger.get_pgid(captured.model) if captured.by_trigger else None
+    return [name for name in names if name != expected]

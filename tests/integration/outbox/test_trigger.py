@@ -652,6 +652,28 @@ class TestChecks:
         call_command("pgtrigger", "install", uri, verbosity=0)
         assert found() == []
 
+    def test_a_trigger_that_is_left_is_told(self) -> None:
+        def found() -> list[str]:
+            return [each.msg for each in messages("outbox.W010", databases=["default"])]
+
+        assert found() == []
+        execute(
+            "CREATE FUNCTION pgtrigger_0_outbox_old() RETURNS trigger LANGUAGE plpgsql "
+            "AS 'BEGIN RETURN NULL; END'"
+        )
+        for table in ("testapp_shelf", "testapp_specimen"):
+            execute(
+                f"CREATE TRIGGER pgtrigger_0_outbox_old AFTER INSERT ON {table} FOR EACH ROW "
+                "EXECUTE FUNCTION pgtrigger_0_outbox_old()"
+            )
+        told = "is recorded once more by the trigger pgtrigger_0_outbox_old"
+        assert [each.partition(",")[0] for each in found()] == [
+            f"testapp.Specimen {told}",
+            f"testapp.Shelf {told}",
+        ]
+        call_command("pgtrigger", "prune", verbosity=0)
+        assert found() == []
+
 
 def _db_cascade(*args: object) -> None:
     """Stands for what Django has from version 6.1 on."""
