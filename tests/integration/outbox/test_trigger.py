@@ -242,6 +242,20 @@ class TestKeys:
             ("b", "create"),
         ]
 
+    def test_a_row_that_moves_into_another_partition_is_gone_and_there_again(self) -> None:
+        execute("ALTER TABLE testapp_shelf RENAME TO first")
+        execute(
+            "CREATE TABLE testapp_shelf (LIKE first INCLUDING GENERATED INCLUDING IDENTITY) "
+            "PARTITION BY LIST (books);"
+            "CREATE TABLE one PARTITION OF testapp_shelf FOR VALUES IN (1);"
+            "CREATE TABLE two PARTITION OF testapp_shelf FOR VALUES IN (2)"
+        )
+        call_command("pgtrigger", "install", "testapp.Shelf:outbox", verbosity=0)
+        execute(INSERT, "a", "")
+        execute("UPDATE testapp_shelf SET books = 2")
+        execute("UPDATE two SET label = 'b'")
+        assert operations() == ["create", "delete", "tombstone", "create", "update"]
+
     def test_rows_that_change_keys_among_themselves_all_stay(self) -> None:
         execute("INSERT INTO testapp_shelf (code, label, books) VALUES ('a', '', 1), ('b', '', 2)")
         execute("UPDATE testapp_shelf SET code = chr(ascii(code) - 1)")
