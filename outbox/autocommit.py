@@ -16,6 +16,7 @@ from outbox.suppression import is_suppressed
 from outbox.tables import is_followed, tables_of
 
 _MARK = "_records_for_outbox"
+_NO_GUARD = nullcontext()
 
 
 def mark_recorder(receiver: object) -> None:
@@ -40,7 +41,7 @@ def guard(connection: BaseDatabaseWrapper, what: str) -> AbstractContextManager[
     """A transaction where none is open, or OUTBOX_AUTOCOMMIT's refusal."""
     using = connection.alias
     if connection.in_atomic_block or not connection.get_autocommit():
-        return nullcontext()
+        return _NO_GUARD
     if conf.current().autocommit == "require":
         raise AutocommitRefused(
             f"{what} is recorded and would be written outside a transaction of database "
@@ -49,7 +50,7 @@ def guard(connection: BaseDatabaseWrapper, what: str) -> AbstractContextManager[
     return transaction.atomic(using=using)
 
 
-def _may_record(model: type[Model], signals: Iterable[ModelSignal]) -> bool:
+def may_record(model: type[Model], signals: Iterable[ModelSignal]) -> bool:
     """False where it is quickly seen that nothing records what is written of this model."""
     for signal in signals:
         if signal.receivers:
@@ -61,10 +62,10 @@ def guard_all(
     using: str, models: Iterable[type[Model]], signals: Iterable[ModelSignal], *, raw: bool = False
 ) -> AbstractContextManager[object]:
     """The same for what writes these models and sends these signals, if anything records it."""
-    models = [model for model in models if _may_record(model, signals)]
-    if not models or (connection := connections[using]).in_atomic_block:
-        return nullcontext()
-    for model in models:
+    connection = connections[using]
+    if connection.in_atomic_block:
+        return _NO_GUARD
+    for model in filter(lambda each: may_record(each, signals), models):
         if tables_of(model, raw=raw) or (not is_suppressed(model) and records(model, signals)):
             return guard(connection, model._meta.label)
-    return nullcontext()
+    return _NO_GUARD

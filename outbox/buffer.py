@@ -14,7 +14,7 @@ from outbox.errors import (
     UnsupportedDatabase,
 )
 from outbox.failure import Failure
-from outbox.insertion import database_errors, insert
+from outbox.insertion import insert, raise_database_error
 from outbox.pending import Entry, settled
 from outbox.recorded import Recorded
 from outbox.savepoints import Savepoints
@@ -68,8 +68,10 @@ class Buffer:
             entry = settled(entry)
             for watcher in self.watchers:
                 watcher.added(entry, self.position)
-        self._waiting.append(entry)
-        self._write_early()
+        waiting = self._waiting
+        waiting.append(entry)
+        if len(waiting) >= ROWS_PER_STATEMENT or waiting.bytes >= BYTES_PER_STATEMENT:
+            self._write_early()
 
     def extend(self, entries: Iterable[Entry]) -> None:
         """Keep several, in this order."""
@@ -205,12 +207,14 @@ class Buffer:
         )
 
     def _write(self, is_pending: Callable[[], bool], *, commits: bool = False) -> None:
-        with database_errors(self._connection):
+        try:
             if not installation.is_complete(self._connection):
                 self._waiting.keep_oldest(0)
             while is_pending():
                 rows = self._waiting.oldest(rows=ROWS_PER_STATEMENT, size=BYTES_PER_STATEMENT)
                 self._insert(rows, commits=commits and len(rows) == len(self._waiting))
+        except BaseException as failure:
+            raise_database_error(self._connection, failure)
 
     def _insert(self, rows: list[Recorded], *, commits: bool) -> None:
         insert(self._connection, rows, commits=commits)
@@ -218,22 +222,18 @@ class Buffer:
         self._written += len(rows)
 
 
-def buffer_of(connection: BaseDatabaseWrapper) -> Buffer:
+def buffer_of(connection: BaseDatabaseWrapper, *, of_any_vendor: bool = False) -> Buffer:
     """The buffer of a connection, made at its first use; UnsupportedDatabase if not PostgreSQL."""
-    if connection.vendor != "postgresql":
+    if connection.vendor != "postgresql" and not of_any_vendor:
         raise UnsupportedDatabase.of(connection)
-    return _attached(connection)
-
-
-def spoil(connection: BaseDatabaseWrapper, cause: BaseException) -> None:
-    """Make sure that what is open on a connection, of whatever database, never commits."""
-    _attached(connection).spoil(cause)
-
-
-def _attached(connection: BaseDatabaseWrapper) -> Buffer:
     buffer: Buffer | None = getattr(connection, _ATTRIBUTE, None)
     if buffer is None:
         buffer = Buffer(connection)
         setattr(connection, _ATTRIBUTE, buffer)
         hooks.install(connection, buffer)
     return buffer
+
+
+def spoil(connection: BaseDatabaseWrapper, cause: BaseException) -> None:
+    """Make sure that what is open on a connection, of whatever database, never commits."""
+    buffer_of(connection, of_any_vendor=True).spoil(cause)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, cast
@@ -18,7 +18,9 @@ from outbox.contracts import event_class
 from outbox.options import Options
 from outbox.payload import Column, Payload, Values, payload_of
 from outbox.pending import LARGEST, Entry, Pending, settled
+from outbox.reading import Row
 from outbox.recorded import Recorded, recorded, tombstone
+from outbox.short import Shape
 from outbox.tables import Op, Write
 from outbox.triggers import trigger_of
 from schemas import Change, Contract
@@ -111,9 +113,21 @@ class Captured:
             if after is None:
                 continue
             if op == "create" or (before and self._moved(before, after)):
-                buffer.append(self._created(after))
+                buffer.append(self._change("create", after, after=after))
             else:
                 buffer.extend(self._updated(before, after))
+
+    def later(self, row: Row) -> Pending | None:
+        short = self.payload.short
+        if short is None or self.options.refresh:
+            return None
+        shape = short.shape(row)
+        size = _small(shape.most(row)) if shape else None
+        return None if size is None else Pending(self._created, (shape, row, headers()), size)
+
+    def _created(self, shape: Shape, row: Row, headers: bytes | None) -> Recorded:
+        text, key = Change.text("create", after=shape.write(row)), shape.key(row)
+        return recorded(self.contract, text, topic=self.topic, key=key, headers=headers)
 
     def _refreshed(self, writes: Sequence[Write]) -> Iterator[Write]:
         """With the values that triggers have set since the rows were written."""
@@ -129,9 +143,6 @@ class Captured:
     def _gone(self, before: Values, after: Values | None) -> Iterator[Recorded]:
         if after is None or self._moved(before, after):
             yield from self._deleted(before)
-
-    def _created(self, values: Values) -> Entry:
-        return self._change("create", values, after=values)
 
     def _updated(self, before: Values | None, after: Values) -> Iterator[Entry]:
         changed = None if before is None else self.payload.changed(before, after)
@@ -162,18 +173,15 @@ class Captured:
     ) -> Entry:
         """The event of a row, which goes by the key in `values`: made now if that may fail."""
         arguments = (op, values, before, after, changed, headers())
-        size = self._most(before, after, changed or ())
+        size = self._most(before, after, changed)
         return self._row(*arguments) if size is None else Pending(self._row, arguments, size)
 
     def _most(
-        self, before: Values | None, after: Values | None, changed: Iterable[str]
+        self, before: Values | None, after: Values | None, changed: Sequence[str] | None
     ) -> int | None:
         """The most bytes that the event has; None where it may be refused, or is large."""
-        size = self.payload.most(before, after)
-        if size is None:
-            return None
-        size += _AROUND + sum(4 * len(name) + 3 for name in changed)
-        return size if size <= min(LARGEST, conf.current().max_event_bytes) else None
+        names = sum(4 * len(name) + 3 for name in changed) if changed else 0
+        return _small(self.payload.most(before, after), and_more=names)
 
     def _row(
         self,
@@ -193,3 +201,11 @@ class Captured:
         )
         key = payload.key_of(values)
         return recorded(self.contract, text, topic=self.topic, key=key, headers=headers)
+
+
+def _small(size: int | None, and_more: int = 0) -> int | None:
+    """The most bytes of an event with states of this size; None if it is no small one."""
+    if size is None:
+        return None
+    size += _AROUND + and_more
+    return size if size <= LARGEST and size <= conf.current().max_event_bytes else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from uuid import UUID
@@ -75,6 +75,8 @@ def _is(annotation: Any, convert: Canonical | None = None) -> Callable[[AnyField
 
 def _in_utc(value: datetime) -> datetime:
     # In a zone that sets its clocks back, two moments an hour apart are equal in Python.
+    if value.tzinfo is UTC:
+        return value
     if value.tzinfo is None:  # USE_TZ is off
         value = timezone.make_aware(value, timezone.get_default_timezone())
     return values.utc(value)

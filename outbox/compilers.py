@@ -17,7 +17,7 @@ from outbox.columns import AnyField
 from outbox.patching import Method, is_patched, patch, replaces_others
 from outbox.returning import Rows
 from outbox.statements import Delete, Insert, Update
-from outbox.tables import Table, is_followed, table_of
+from outbox.tables import Table, followed
 
 
 def install() -> None:
@@ -40,12 +40,11 @@ def foreign_compilers(connection: Any) -> list[str]:
 
 def _table_of(compiler: Any) -> Table | None:
     model = compiler.query.model
-    if not is_followed(model):
+    table = followed(model)
+    if table is None:
         return None
     save = saving.of(model)
-    if save is None:
-        return table_of(model)
-    return table_of(model, sender=type(save.instance), raw=save.raw)
+    return table.active(type(save.instance), raw=save.raw) if save else table.active(model)
 
 
 def _insert(execute: Method) -> Method:

@@ -47,8 +47,10 @@ def context(**attributes: Attribute) -> Iterator[None]:
 
 def headers() -> bytes | None:
     """The attributes of an event that is recorded now, as a JSON object; None without any."""
-    found = tracing.carried()
-    for name, value in _attributes.get().items():
+    attributes, found = _attributes.get(), tracing.carried()
+    if not attributes and not found:
+        return None
+    for name, value in attributes.items():
         text = _text(name, value() if callable(value) else value)
         if text is not None:
             found[name] = text

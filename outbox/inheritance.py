@@ -19,7 +19,7 @@ from outbox.autocommit import guard
 from outbox.buffer import Buffer
 from outbox.columns import AnyField
 from outbox.payload import Column, Values, canonical
-from outbox.reading import links, read
+from outbox.reading import Row, links, read
 from outbox.record import recording
 from outbox.tables import Op, Write
 
@@ -43,23 +43,22 @@ def begin(using: str, instance: Model) -> None:
 
 def end(using: str, instance: Model) -> None:
     """The last table of an instance was written."""
-    operations = _operations(connections[using]) if tables.any_parts() else []
+    operations = _operations(connections[using])
     if operations and operations[-1].instance is instance:
         operations.pop().settle()
 
 
 def abandon(using: str, instance: Model) -> None:
     """Whatever has become of the save, it is over."""
-    if tables.any_parts():
-        operations = _operations(connections[using])
-        operations[:] = [each for each in operations if each.instance is not instance]
+    operations = _operations(connections[using])
+    operations[:] = [each for each in operations if each.instance is not instance]
 
 
 def statement(
     connection: BaseDatabaseWrapper, model: type[Model]
 ) -> AbstractContextManager[object]:
     """A part of the operation that is under way, or one that stands alone."""
-    if not tables.any_parts() or _operations(connection) or not tables.has_parts(model):
+    if not tables.with_parts or _operations(connection) or not tables.has_parts(model):
         return nullcontext()
     return _alone(connection, model._meta.label)
 
@@ -124,6 +123,9 @@ class Part:
 
     def needs_before(self, assigned: Collection[AnyField]) -> bool:
         return self.captured.needs_before(assigned)
+
+    def later(self, row: Row) -> None:
+        return None
 
     def written(self, writes: Sequence[Write], buffer: Buffer) -> None:
         gone = [write.before for write in writes if write.op == "delete" and write.before]
@@ -268,5 +270,8 @@ def _of_parent(captured: Captured, parent: type[Model], pks: Collection[Any]) ->
         by=[parent._meta.pk],
         values=[(pk,) for pk in pks],
     )
-    values = [canonical(parent._meta.label, columns, row) for row in rows]
+    names = [column.name for column in columns]
+    values = [
+        canonical(parent._meta.label, columns, dict(zip(names, row, strict=True))) for row in rows
+    ]
     return {each[parent._meta.pk.attname]: each for each in values}

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from django.db import DatabaseError
-from psycopg.pq import Escaping, PipelineStatus
+from psycopg.pq import PipelineStatus
 
 from outbox import conf
+from outbox.binary import messages
 from outbox.errors import FlushFailed
+from outbox.literals import literals
 from outbox.recorded import COLUMNS, Recorded
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ _NAME = "outbox_event"
 _TABLE = f"{_NAME} ({', '.join(COLUMNS)})"
 _INSERT = f"INSERT INTO {_TABLE} VALUES "  # noqa: S608
 _COPY = f"COPY {_TABLE} FROM STDIN (FORMAT BINARY)"
-_TYPES = ("bytea", "text", "bytea", "text", "int4", "text", "bytea", "bytea")
 _LOCK = "SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key"
 
 
@@ -45,36 +45,11 @@ def insert(
             cursor.execute(_LOCK, [_locks(rows)])
         if len(rows) < COPIED_FROM or _is_pipelined(connection):
             commit = "; COMMIT" if commits and _takes_commit(connection) else ""
-            cursor.execute(_statement(connection, rows) + commit)
+            values = ", ".join([literals(row, connection.connection) for row in rows])
+            cursor.execute(_INSERT + values + commit)
         else:
             with connection.wrap_database_errors:
                 _copy(cursor, rows)
-
-
-def _statement(connection: Any, rows: Iterable[Recorded]) -> str:
-    # Adapting each value costs psycopg more time than the database needs for the row.
-    raw = connection.connection
-    quote = _quote(Escaping(raw.pgconn).escape_literal, raw.info.encoding)
-    return _INSERT + ", ".join([_literals(row, quote) for row in rows])
-
-
-def _quote(escape: Callable[[bytes], bytes], encoding: str) -> Callable[[str], str]:
-    # Read in another encoding than the connection's, a text may hide a quote from the escaping.
-    return lambda text: escape(text.encode(encoding)).decode(encoding)
-
-
-def _literals(row: Recorded, quote: Callable[[str], str]) -> str:
-    """The values of a row; topics and types have nothing to escape."""
-    subject = "NULL" if row.subject is None else quote(row.subject)
-    return (
-        f"('{row.raw_id.hex()}', '{row.topic}', {_bytea(row.key)}, '{row.type}', {row.version}, "
-        f"{subject}, {_bytea(row.value)}, {_bytea(row.headers)})"
-    )
-
-
-def _bytea(data: bytes | None) -> str:
-    # In this form a backslash is one, whatever standard_conforming_strings says.
-    return "NULL" if data is None else rf"E'\\x{data.hex()}'"
 
 
 def takes_several(connection: Any) -> bool:
@@ -105,9 +80,8 @@ def _is_pipelined(connection: Any) -> bool:
 
 def _copy(cursor: Any, rows: Iterable[Recorded]) -> None:
     with cursor.copy(_COPY) as copy:
-        copy.set_types(_TYPES)
-        for row in rows:
-            copy.write_row(row)
+        for message in messages(rows, encoding=cursor.connection.info.encoding):
+            copy.write(message)
 
 
 def _locks(rows: Iterable[Recorded]) -> list[int]:
@@ -120,21 +94,22 @@ def _lock(row: Recorded) -> int:
     return int.from_bytes(digest, signed=True)
 
 
-@contextmanager
-def database_errors(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Let nothing out but DatabaseError: for anything else Django leaves the transaction open."""
-    try:
-        yield
-    except DatabaseError as exc:
-        if getattr(exc.__cause__, "sqlstate", None) == _UNDEFINED_TABLE and _NAME in str(exc):
-            raise FlushFailed(
-                f"database {connection.alias!r} has no table outbox_event; run manage.py migrate"
-            ) from exc
-        raise
-    except Exception as exc:
-        raise FlushFailed(
-            f"the events of this transaction could not be written: {type(exc).__name__}: {exc}"
-        ) from exc
-    except BaseException:
+def raise_database_error(connection: BaseDatabaseWrapper, failure: BaseException) -> NoReturn:
+    """Nothing else than a DatabaseError: for it alone, Django ends the transaction."""
+    if not isinstance(failure, Exception):
         connection.close()
-        raise
+        raise failure
+    if _lacks_table(failure):
+        raise FlushFailed(
+            f"database {connection.alias!r} has no table outbox_event; run manage.py migrate"
+        ) from failure
+    if isinstance(failure, DatabaseError):
+        raise failure
+    raise FlushFailed(
+        f"the events of this transaction could not be written: {type(failure).__name__}: {failure}"
+    ) from failure
+
+
+def _lacks_table(failure: Exception) -> bool:
+    sqlstate = getattr(failure.__cause__, "sqlstate", None)
+    return sqlstate == _UNDEFINED_TABLE and _NAME in str(failure)

@@ -13,13 +13,15 @@ from django.db.models.deletion import Collector
 from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
 
 from outbox import inheritance
-from outbox.autocommit import guard_all
+from outbox.autocommit import guard_all, may_record
 from outbox.patching import patch
-from outbox.saving import saving
-from outbox.tables import is_followed
+from outbox.saving import Save
+from outbox.tables import is_followed, with_parts
 
 SAVE = (pre_save, post_save)
 DELETE = (pre_delete, post_delete)
+
+_UNFOLLOWED = nullcontext()
 
 Method = Callable[..., Any]
 
@@ -43,12 +45,16 @@ def _save(save_base: Method) -> Method:
         update_fields: Any = None,
     ) -> None:
         model = type(self)
+        if not may_record(model, SAVE):
+            save_base(self, raw, force_insert, force_update, using, update_fields)
+            return
         using = using or router.db_for_write(model, instance=self)
         try:
             with guard_all(using, (model,), SAVE, raw=raw):
                 save_base(self, raw, force_insert, force_update, using, update_fields)
         finally:
-            inheritance.abandon(using, self)
+            if with_parts:
+                inheritance.abandon(using, self)
 
     return guarded
 
@@ -56,7 +62,7 @@ def _save(save_base: Method) -> Method:
 def _save_parents(save_parents: Method) -> Method:
     @wraps(save_parents)
     def begun(self: Model, cls: type[Model], using: str, *args: Any, **kwargs: Any) -> Any:
-        if cls is self._meta.concrete_model:
+        if with_parts and cls is self._meta.concrete_model:
             inheritance.begin(using, self)
         return save_parents(self, cls, using, *args, **kwargs)
 
@@ -75,9 +81,9 @@ def _save_table(save_table: Method) -> Method:
         update_fields: Any = None,
     ) -> Any:
         known = raw or is_followed(cls or type(self))  # triggers are told of raw saves
-        with saving(self, raw=raw) if known else nullcontext():
+        with Save(self, raw=raw) if known else _UNFOLLOWED:
             updated = save_table(self, raw, cls, force_insert, force_update, using, update_fields)
-        if using is not None and cls is self._meta.concrete_model:
+        if with_parts and using is not None and cls is self._meta.concrete_model:
             inheritance.end(using, self)
         return updated
 

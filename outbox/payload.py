@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from django.db.models import Model
 from pydantic import BaseModel, ValidationError
 
+from outbox import keys
 from outbox.columns import AnyField, Canonical, kind_of
 from outbox.errors import InvalidCapture, InvalidPayload
 from outbox.options import Options, Protection
@@ -19,12 +19,10 @@ from outbox.sensitive import hashed
 from outbox.short import Member, Short
 from outbox.state import state_of
 from schemas import SchemaError
-from schemas.encoding import encode, key_text
+from schemas.encoding import encode
 from schemas.scalars import writer
 
 Values = dict[str, Any]
-
-_NEVER_EMPTY = {int, UUID}
 
 
 class Column(NamedTuple):
@@ -59,7 +57,8 @@ class Payload:
 
     def of_row(self, row: Iterable[Any]) -> Values:
         """The canonical values of a row, given in the order of `columns`."""
-        return canonical(self.model._meta.label, self.columns, row)
+        values = dict(zip([column.name for column in self.columns], row, strict=True))
+        return canonical(self.model._meta.label, self.columns, values)
 
     def read(
         self, by: Sequence[AnyField], values: Sequence[Row], *, lock: bool = False
@@ -71,27 +70,22 @@ class Payload:
 
     def text_of(self, values: Values) -> bytes:
         """The state in canonical JSON."""
-        text = self.short.write(values) if self.short else None
+        text = self.short.write(self._row(values)) if self.short else None
         return encode(self.state_of(values)) if text is None else text
 
     def most(self, *states: Values | None) -> int | None:
         """The most bytes of these states and a key; None where one of them may be refused."""
-        total = 40 * len(self.key)
+        total = 0
         for values in states:
             if values is not None:
-                size = self._most(values)
+                size = self.short.most(self._row(values)) if self.short else None
                 if size is None:
                     return None
                 total += size
         return total
 
-    def _most(self, values: Values) -> int | None:
-        if self.short is None:
-            return None
-        for column in self.key:
-            if type(values[column.name]) not in _NEVER_EMPTY:
-                return None
-        return self.short.most(values)
+    def _row(self, values: Values) -> list[Any]:
+        return [values[column.name] for column in self.columns]
 
     def state_of(self, values: Values) -> BaseModel:
         """The contract's instance; InvalidPayload names the row and the fields that do not fit."""
@@ -130,18 +124,20 @@ class Payload:
     def key_of(self, values: Values) -> str:
         """The text of the key; a SchemaError names the model and the field that holds none."""
         try:
-            return _key_text([values[column.name] for column in self.key])
+            return keys.text_of([values[column.name] for column in self.key])
         except SchemaError as exc:
             names = ", ".join(column.field.name for column in self.key)
             raise type(exc)(f"{self.model._meta.label}: {names}: {exc}") from None
 
 
-def canonical(label: str, columns: Iterable[Column], row: Iterable[Any]) -> Values:
-    """Values of these columns; InvalidPayload names the one that has no canonical form."""
-    values: Values = {}
-    for (name, field, convert), value in zip(columns, row, strict=False):
+def canonical(label: str, columns: Iterable[Column], values: Values) -> Values:
+    """The values, those of these columns converted; InvalidPayload names one that has no form."""
+    for name, field, convert in columns:
+        value = values[name]
+        if value is None or convert is None:
+            continue
         try:
-            values[name] = value if value is None or convert is None else convert(value)
+            values[name] = convert(value)
         except Exception as exc:
             raise InvalidPayload(
                 f"{label}.{field.name} holds a value that has no canonical form: {exc}; "
@@ -167,11 +163,16 @@ def payload_of(model: type[Model], options: Options) -> Payload:
         pk=tuple(columns[field] for field in model._meta.pk_fields),
         columns=tuple(columns.values()),
         hashed=frozenset(name for name, field in named.items() if field in secret),
-        short=None if options.contract or secret else _short(state, fields),
+        short=None if options.contract or secret else _short(state, fields, keys, list(columns)),
     )
 
 
-def _short(state: type[BaseModel], fields: dict[str, Column]) -> Short | None:
+def _short(
+    state: type[BaseModel],
+    fields: dict[str, Column],
+    keys: Iterable[AnyField],
+    columns: list[AnyField],
+) -> Short | None:
     """None where a column has no short way."""
     members = []
     for name, column in fields.items():
@@ -180,10 +181,9 @@ def _short(state: type[BaseModel], fields: dict[str, Column]) -> Short | None:
         if kind is None or write is None:
             return None
         may_be_null = not declared.is_required()
-        members.append(
-            Member(declared.alias or name, column.name, kind.annotation, write, may_be_null)
-        )
-    return Short(members)
+        index = columns.index(column.field)
+        members.append(Member(declared.alias or name, index, kind.annotation, write, may_be_null))
+    return Short(members, keys=map(columns.index, keys))
 
 
 def _refuse_sensitive_key(model: type[Model], keys: Iterable[AnyField], options: Options) -> None:
@@ -252,10 +252,3 @@ def _fields(model: type[Model], options: Options) -> list[AnyField]:
     names = [field.attname for field in included]
     once = [field for at, field in enumerate(included) if field.attname not in names[:at]]
     return [field for field in once if field not in excluded]
-
-
-def _key_text(values: Sequence[Any]) -> str:
-    if len(values) == 1:
-        return key_text(values[0])
-    parts = [key_text(value) for value in values]
-    return json.dumps(parts, ensure_ascii=False, separators=(",", ":"))

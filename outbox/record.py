@@ -32,17 +32,17 @@ def record(*events: Event) -> None:
 
 def recording(what: str) -> AbstractContextManager[Buffer]:
     """The buffer of the open transaction, which will not commit if the block fails."""
-    return recording_on(connections[database.alias()], what)
+    connection = connections[database.alias()]
+    return recording_on(connection, buffer_of(connection), what)
 
 
 class recording_on:  # noqa: N801 - entered for every statement, it is no generator
-    """The same where the connection is at hand."""
+    """The same where the connection and its buffer are at hand."""
 
     __slots__ = ("_buffer", "_connection", "_what")
 
-    def __init__(self, connection: BaseDatabaseWrapper, what: str) -> None:
-        self._connection, self._what = connection, what
-        self._buffer = buffer_of(connection)
+    def __init__(self, connection: BaseDatabaseWrapper, buffer: Buffer, what: str) -> None:
+        self._connection, self._buffer, self._what = connection, buffer, what
 
     def __enter__(self) -> Buffer:
         try:

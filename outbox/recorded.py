@@ -76,7 +76,7 @@ def recorded(
         uuid7_bytes(), topic, key.encode(), contract.type, contract.version, key, value, headers
     )
     limit = current().max_event_bytes
-    if row.size > limit:
+    if len(value) + len(row.key) > limit:
         raise EventTooLarge(
             f"event {row.type} with key {key[:200]!r} has {row.size} bytes, "
             f"more than OUTBOX_MAX_EVENT_BYTES={limit}; send a reference instead of the data, or "

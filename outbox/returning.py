@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db.models import CharField, DateTimeField, IntegerField, UUIDField
+from psycopg.postgres import types
 from psycopg.types.datetime import TimestamptzLoader
 
 from outbox.columns import AnyField
@@ -13,6 +14,8 @@ from outbox.payload import Column
 
 OLD = "outbox_old"
 """What rows were called before the statement; a table may be called "old" as well."""
+
+_TIMESTAMPTZ = types["timestamptz"].oid
 
 Rows = list[tuple[Any, ...]]
 
@@ -27,6 +30,7 @@ class Returning:
         fields = self.fields = list(dict.fromkeys([*self.followed, *requested]))
         self.width = len(fields)
         self.sql = ", ".join(f"{self.table}.{quote(field.column)}" for field in fields)
+        self.clause = f"RETURNING {self.sql}"
         self.old = [f"{OLD}.{quote(field.column)}" for field in self.followed]
         self._requested = [fields.index(field) for field in requested]
         self._converters = _converters(compiler, requested)
@@ -35,14 +39,14 @@ class Returning:
     def prepare(self, cursor: Any) -> None:
         """Load moments as psycopg does, in C; Django's own loader is Python's, for each value."""
         if self._loads_moments:
-            cursor.cursor.adapters.register_loader("timestamptz", TimestamptzLoader)
+            cursor.cursor.adapters.register_loader(_TIMESTAMPTZ, TimestamptzLoader)
 
     def requested(self, compiler: Any, rows: Rows) -> Rows:
         """What Django asked for, as it would have converted it."""
-        found: Any = [[row[index] for index in self._requested] for row in rows]
+        found = [tuple(map(row.__getitem__, self._requested)) for row in rows]
         if self._converters:
-            found = compiler.apply_converters(found, self._converters)
-        return [tuple(row) for row in found]
+            found = [tuple(row) for row in compiler.apply_converters(found, self._converters)]
+        return found
 
 
 def _has_moments(fields: Iterable[AnyField]) -> bool:

@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import NamedTuple
 
 from django.db.models import Model
 
 
-class Save(NamedTuple):
-    instance: Model
-    raw: bool
+class Save:
+    """A table of an instance is written, as long as the block runs."""
 
-
-_current: ContextVar[Save | None] = ContextVar("outbox_save", default=None)
-
-
-class saving:  # noqa: N801 - entered by every save, it is no generator
-    """A table of an instance is written."""
-
-    __slots__ = ("_save", "_token")
+    __slots__ = ("_token", "instance", "raw")
 
     def __init__(self, instance: Model, *, raw: bool) -> None:
-        self._save = Save(instance, raw)
+        self.instance, self.raw = instance, raw
 
     def __enter__(self) -> None:
-        self._token = _current.set(self._save)
+        self._token = _current.set(self)
 
     def __exit__(self, *exc: object) -> None:
         _current.reset(self._token)
+
+
+_current: ContextVar[Save | None] = ContextVar("outbox_save", default=None)
 
 
 def of(model: type[Model]) -> Save | None:

@@ -23,10 +23,10 @@ from outbox.columns import AnyField
 from outbox.database import require_outbox
 from outbox.errors import KeyUnknown
 from outbox.payload import Values
-from outbox.record import recording_on
 from outbox.returning import OLD, Rows
 from outbox.spool import SpoolingCursor
-from outbox.tables import Table, Write, any_parts
+from outbox.tables import Table, Write, with_parts
+from outbox.transactions import require_transaction
 from outbox.unreadable import unreadable
 
 ROWS_PER_FETCH = 1_000
@@ -44,10 +44,14 @@ class Statement(ABC):
 
     rows_per_fetch = ROWS_PER_FETCH
     spools = True
+    more: Sequence[str] = ()
+    """What else to bring back, in SQL."""
+    lock: tuple[str, Sequence[Any]] | None = None
+    """A statement that has to come before, in the same transaction."""
 
     def __init__(self, compiler: Any, table: Table, requested: Sequence[AnyField] = ()) -> None:
         require_outbox(compiler.connection.alias, table.label)
-        buffer_of(compiler.connection)  # or it is no PostgreSQL
+        self.buffer = buffer_of(compiler.connection)  # or it is no PostgreSQL
         self.returned: Rows = []
         self.compiler = compiler
         self.connection = compiler.connection
@@ -63,7 +67,7 @@ class Statement(ABC):
             return None
         if not sql:
             return None
-        if self.connection.in_atomic_block and not any_parts():
+        if self.connection.in_atomic_block and not with_parts:
             return self._execute(sql, params)
         with (
             guard(self.connection, self.table.label),
@@ -73,43 +77,53 @@ class Statement(ABC):
 
     def _execute(self, sql: str, params: Sequence[Any]) -> int:
         with self.connection.cursor() as cursor:
-            if lock := self.lock():
-                cursor.execute(*lock)
+            if self.lock:
+                cursor.execute(*self.lock)
             self.returning.prepare(cursor)
-            statement = f"{sql} {self._returning()}"
-            if many := self._may_be_many():
+            statement = f"{sql} {self._returning() if self.more else self.returning.clause}"
+            if many := self.spools and self._may_be_many():
                 cursor.cursor = SpoolingCursor(cursor.cursor, statement)
             cursor.execute(statement, params)
-            with recording_on(self.connection, self.table.label) as buffer:
-                while rows := self._fetch(cursor):
-                    if self._requested:
-                        self.returned += self.returning.requested(self.compiler, rows)
-                    self.table.written([self._write(row) for row in rows], buffer)
-                    if not many and len(rows) < self.rows_per_fetch:
-                        break
-            count: int = cursor.rowcount
-            return count
+            try:
+                require_transaction(self.connection, self.table.label)
+                return self._record(cursor, many=many)
+            except BaseException as failure:
+                self.buffer.spoil(failure)
+                raise
+
+    def _record(self, cursor: Any, *, many: bool) -> int:
+        """What came back; tells how many rows."""
+        count = 0
+        while rows := self._fetch(cursor):
+            count += len(rows)
+            if self._requested:
+                self.returned += self.returning.requested(self.compiler, rows)
+            self.keep(rows)
+            if not many and len(rows) < self.rows_per_fetch:
+                break
+        return count
+
+    def keep(self, rows: Rows) -> None:
+        self.table.written([self._write(row) for row in rows], self.buffer)
 
     def _may_be_many(self) -> bool:
         """Whether there may be more rows than memory should hold."""
-        if not self.spools or saving.of(self.compiler.query.model):
+        if saving.of(self.compiler.query.model):
             return False
         return bool(self.connection.connection.pgconn.pipeline_status == PipelineStatus.OFF)
 
     def _fetch(self, cursor: Any) -> Rows:
         try:
-            rows: Rows = cursor.fetchmany(self.rows_per_fetch)
+            with self.connection.wrap_database_errors:
+                rows: Rows = cursor.cursor.fetchmany(self.rows_per_fetch)
         except DataError as exc:
             fields = [*self.returning.fields, *self.returning.followed]
             raise unreadable(cursor, fields, exc) from exc
         return rows
 
     def _returning(self) -> str:
-        more = self.more()
-        if not more:
-            return f"RETURNING {self.returning.sql}"
         old = f"WITH (OLD AS {OLD}) " if returns_old(self.connection) else ""
-        return f"RETURNING {old}" + ", ".join([self.returning.sql, *more])
+        return f"RETURNING {old}" + ", ".join([self.returning.sql, *self.more])
 
     @property
     def name(self) -> str:
@@ -123,18 +137,10 @@ class Statement(ABC):
     def _write(self, row: Sequence[Any]) -> Write:
         return self.write(self.table.values(row), row[self.returning.width :])
 
-    def lock(self) -> tuple[str, Sequence[Any]] | None:
-        """A statement that has to come before, in the same transaction."""
-        return None
-
     def sql(self) -> tuple[str, Sequence[Any]]:
         """Django's statement, without what it returns."""
         sql, params = self.compiler.as_sql()
         return sql, params
-
-    def more(self) -> Sequence[str]:
-        """What else to bring back, in SQL."""
-        return ()
 
     @abstractmethod
     def write(self, values: Values, more: Sequence[Any]) -> Write:
@@ -149,13 +155,21 @@ class Insert(Statement):
     def __init__(self, compiler: Any, table: Table, requested: Sequence[AnyField] = ()) -> None:
         super().__init__(compiler, table, requested)
         self._upserts = compiler.query.on_conflict is OnConflict.UPDATE
-        self._returns_old = returns_old(self.connection)
         if self._upserts:
+            self._returns_old = returns_old(self.connection)
+            # Before version 18: a row that was there was locked, and bears the mark.
+            self.more = self.returning.old if self._returns_old else (f"{self.name}.xmax <> 0",)
             self._require_keys()
 
     def sql(self) -> tuple[str, Sequence[Any]]:
         ((sql, params),) = self.compiler.as_sql()
         return sql, params
+
+    def keep(self, rows: Rows) -> None:
+        if self._upserts:
+            super().keep(rows)
+        else:
+            self.table.created(rows, self.buffer)
 
     def _require_keys(self) -> None:
         if self.table.moves(self.compiler.query.update_fields):
@@ -166,12 +180,6 @@ class Insert(Statement):
                     "that bulk_create(update_conflicts=True) gives another; leave the key out of "
                     "update_fields, or use update()"
                 )
-
-    def more(self) -> Sequence[str]:
-        if not self._upserts:
-            return ()
-        # Before version 18: a row that was there was locked, and bears the mark.
-        return self.returning.old if self._returns_old else (f"{self.name}.xmax <> 0",)
 
     def write(self, values: Values, more: Sequence[Any]) -> Write:
         if not self._upserts or more[0] is None or (not self._returns_old and not more[0]):
@@ -189,12 +197,18 @@ class Update(Statement):
         if table.moves(self._assigned):
             # One row may take the key that another leaves.
             self.rows_per_fetch, self.spools = _ALL, False
+        if self._joins:
+            self.more = [_old(index) for index in range(len(self.returning.followed))]
+        elif returns_old(self.connection):
+            self.more = self.returning.old
 
     def sql(self) -> tuple[str, Sequence[Any]]:
         if not self._joins:
             return super().sql()
         self.compiler.pre_sql_setup()
         condition, condition_params = self._condition()
+        # The join finds a row by its primary key, which another transaction may be changing.
+        self.lock = f"SELECT FROM {self.name}{condition} FOR UPDATE", condition_params
         sql, params = self._without_where()
         old = ", ".join(
             f"{self.name}.{self.quote(field.column)} AS {OLD}_{index}"
@@ -203,13 +217,6 @@ class Update(Statement):
         before = f"SELECT {old} FROM {self.name}{condition} FOR NO KEY UPDATE"  # noqa: S608
         sql += f" FROM ({before}) {OLD} WHERE {self._same()}"
         return sql, (*params, *condition_params)
-
-    def lock(self) -> tuple[str, Sequence[Any]] | None:
-        if not self._joins:
-            return None
-        # The join finds a row by its primary key, which another transaction may be changing.
-        condition, params = self._condition()
-        return f"SELECT FROM {self.name}{condition} FOR UPDATE", params
 
     def _condition(self) -> tuple[str, Sequence[Any]]:
         query = Query(self.compiler.query.model)
@@ -237,11 +244,6 @@ class Update(Statement):
             f"{self.name}.{self.quote(field.column)} = {_old(self.returning.followed.index(field))}"
             for field in pk
         )
-
-    def more(self) -> Sequence[str]:
-        if self._joins:
-            return [_old(index) for index in range(len(self.returning.followed))]
-        return self.returning.old if returns_old(self.connection) else ()
 
     def write(self, values: Values, more: Sequence[Any]) -> Write:
         return Write("update", self.table.values(more) if more else None, values)

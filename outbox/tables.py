@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -13,6 +13,8 @@ from outbox import conf
 from outbox.buffer import Buffer
 from outbox.columns import AnyField
 from outbox.payload import Column, Values, canonical
+from outbox.pending import Pending
+from outbox.reading import Row
 from outbox.returning import Returning
 from outbox.suppression import is_anything_suppressed, is_suppressed
 
@@ -52,6 +54,9 @@ class Follower(Protocol):
     def needs_before(self, assigned: Collection[AnyField]) -> bool:
         """Whether an update of these columns must say what they held."""
 
+    def later(self, row: Row) -> Pending | None:
+        """The event of a new row, of its columns in their order, where it may wait to be made."""
+
     def written(self, writes: Sequence[Write], buffer: Buffer) -> None:
         """Record what happened to some rows, in this order."""
 
@@ -65,7 +70,7 @@ class Table:
         self.followers = followers
         self._returning: dict[tuple[AnyField, ...], Returning] = {}
 
-    def active(self, sender: type[Model], *, raw: bool) -> Table | None:
+    def active(self, sender: type[Model], *, raw: bool = False) -> Table | None:
         """What is left of it for a write now, under `suppress` and OUTBOX_CAPTURE_RAW."""
         if raw and not conf.current().capture_raw:
             return None
@@ -101,16 +106,41 @@ class Table:
             found = self._returning[key] = Returning(compiler, self.columns, key)
         return found
 
+    @cached_property
+    def _later(self) -> Callable[[Row], Pending | None] | None:
+        """Where nobody else has to be told first."""
+        return self.followers[0].later if len(self.followers) == 1 else None
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    @cached_property
+    def _converted(self) -> list[Column]:
+        return [column for column in self.columns if column.convert]
+
     def values(self, row: Iterable[Any]) -> Values:
-        return canonical(self.label, self.columns, row)
+        """Of the columns; a row may have more."""
+        return canonical(self.label, self._converted, dict(zip(self._names, row, strict=False)))
+
+    def created(self, rows: Sequence[Row], buffer: Buffer) -> None:
+        """Rows of a statement that are new; their columns come first in them."""
+        later = self._later
+        entries = list(filter(None, map(later, rows))) if later else []
+        if len(entries) == len(rows):
+            buffer.extend(entries)
+        else:
+            self.written([Write("create", None, self.values(row)) for row in rows], buffer)
 
     def written(self, writes: Sequence[Write], buffer: Buffer) -> None:
         for each in self.followers:
             each.written(writes, buffer)
 
 
+with_parts: set[str] = set()
+"""Names of the tables that are followed and whose rows are but parts of others."""
+
 _tables: dict[str, Table] = {}
-_with_parts: set[str] = set()
 _models: dict[type[Model], str] = {}
 
 
@@ -139,11 +169,17 @@ def table_of(
 
     `sender` is the class, perhaps a proxy, by which it is written.
     """
+    table = followed(model)
+    return table and table.active(sender or model, raw=raw)
+
+
+def followed(model: type[Model]) -> Table | None:
+    """The table of a model, if anybody follows it, be it active now or not."""
     meta = model._meta
     table = _tables.get(meta.db_table)
     if table is None or (meta.apps is not apps and meta.concrete_model not in _models):
         return None  # a historical model of a migration is not what is captured
-    return table.active(sender or model, raw=raw)
+    return table
 
 
 def tables_of(model: type[Model], *, raw: bool = False) -> list[Table]:
@@ -154,14 +190,9 @@ def tables_of(model: type[Model], *, raw: bool = False) -> list[Table]:
     return [table for table in tables if table]
 
 
-def any_parts() -> bool:
-    """Whether any table is followed whose rows are but parts of others."""
-    return bool(_with_parts)
-
-
 def has_parts(model: type[Model]) -> bool:
     """Whether a row of a model is now recorded as a part of another's."""
-    return any_parts() and any(table.has_parts for table in tables_of(model))
+    return bool(with_parts) and any(table.has_parts for table in tables_of(model))
 
 
 def _followers(model: type[Model]) -> list[Follower]:
@@ -171,10 +202,10 @@ def _followers(model: type[Model]) -> list[Follower]:
 
 def _set(model: type[Model], followers: list[Follower]) -> None:
     name = model._meta.db_table
-    _with_parts.discard(name)
+    with_parts.discard(name)
     if followers:
         table = _tables[name] = Table(model, followers)
-        _with_parts.update([name] if table.has_parts else [])
+        with_parts.update([name] if table.has_parts else [])
     else:
         _tables.pop(name, None)
         del _models[model]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 try:
+    from opentelemetry.context import get_current
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 except ImportError:
     _propagator = None
@@ -13,6 +14,6 @@ else:
 def carried() -> dict[str, str]:
     """W3C `traceparent` and `tracestate` of the current span; nothing without a span."""
     carrier: dict[str, str] = {}
-    if _propagator is not None:
+    if _propagator is not None and get_current():
         _propagator.inject(carrier)
     return carrier

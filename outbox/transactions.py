@@ -17,6 +17,8 @@ def in_transaction(connection: BaseDatabaseWrapper) -> bool:
 
 
 def require_transaction(connection: BaseDatabaseWrapper, what: str) -> None:
+    if connection.in_atomic_block and not connection.closed_in_transaction:
+        return
     alias = connection.alias
     if not in_transaction(connection):
         using = "" if alias == DEFAULT_DB_ALIAS else f"using={alias!r}"

@@ -22,6 +22,8 @@ class Waiting:
 
     def oldest(self, *, rows: int, size: int) -> list[Recorded]:
         """At most so many rows, of so many bytes together; one row, however large it is."""
+        if len(self._entries) <= rows and self.bytes <= size:
+            return list(map(settled, self._entries))
         found = self._settle(rows)
         if self.bytes <= size:
             return found
@@ -41,12 +43,15 @@ class Waiting:
         return made
 
     def remove_oldest(self, count: int) -> None:
-        self._remove(slice(0, count))
+        self._remove(0, count)
 
     def keep_oldest(self, count: int) -> None:
-        self._remove(slice(count, None))
+        self._remove(count, len(self._entries))
 
-    def _remove(self, part: slice) -> None:
-        gone = self._entries[part]
-        del self._entries[part]
-        self.bytes = self.bytes - sum(entry.size for entry in gone) if self._entries else 0
+    def _remove(self, start: int, end: int) -> None:
+        if start == 0 and end >= len(self._entries):
+            self._entries.clear()
+            self.bytes = 0
+            return
+        self.bytes -= sum(entry.size for entry in self._entries[start:end])
+        del self._entries[start:end]

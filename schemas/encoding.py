@@ -55,6 +55,8 @@ def key_text(value: object) -> str:
     a Decimal without exponent and trailing zeros; all others are their JSON without quotes.
     `MissingKey` for None and the empty string, `Unencodable` for what is not a scalar.
     """
+    if type(value) is int and value.bit_length() < 64:
+        return str(value)
     text = _scalar_text(value)
     if not text:
         raise MissingKey(f"a key cannot be {value!r}; set the field that is the key")
@@ -65,8 +67,6 @@ def key_text(value: object) -> str:
 
 def _scalar_text(value: object) -> str:
     match value:
-        case int() if type(value) is int and value.bit_length() < 64:
-            return str(value)
         case None:
             return ""
         case Enum():

@@ -261,6 +261,13 @@ class Ledger(models.Model):
     changes = models.IntegerField(default=0)
 
 
+@outbox.capture(topic="test.shifts")
+class Shift(models.Model):
+    """A moment that the project gives."""
+
+    starts = models.DateTimeField()
+
+
 @outbox.capture(topic="test.meetings", skip_unchanged=True)
 class Meeting(models.Model):
     """A moment, and one that the database computes."""

@@ -1,5 +1,7 @@
 """Events wait unmade where nothing can refuse them; what may be refused is made at once."""
 
+from datetime import UTC, datetime
+
 import pytest
 from django.db import connection, models, transaction
 from django.test import override_settings
@@ -10,7 +12,7 @@ from outbox.errors import EventTooLarge, InvalidPayload
 from outbox.pending import LARGEST, Pending
 from outbox.testing import captured_events
 from schemas.errors import MissingKey
-from tests.app.models import Code, Order, Talk
+from tests.app.models import Code, Order, Shift, Talk
 from tests.stored import stored
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -49,6 +51,25 @@ def test_events_before_and_after_a_pending_one_keep_their_places() -> None:
         None,
         "create",
     ]
+
+
+def test_rows_of_one_statement_keep_their_order_where_not_all_may_wait() -> None:
+    with transaction.atomic():
+        Talk.objects.bulk_create([Talk(title="a"), Talk(title="b")])
+        Talk.objects.bulk_create([Talk(title="c"), Talk(title="d" * LARGEST), Talk(title="e")])
+        assert pending() == [True, True, True, False, True]
+    titles = [row.json["after"]["title"][0] for row in stored()]
+    assert titles == ["a", "b", "c", "d", "e"]
+
+
+def test_a_moment_is_told_in_utc_whatever_the_zone_of_the_session() -> None:
+    starts = datetime(2024, 1, 1, 12, tzinfo=UTC)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL TIME ZONE 'Asia/Tokyo'")
+        Shift.objects.create(starts=starts)
+        cursor.execute("SET LOCAL TIME ZONE 'UTC'")
+        Shift.objects.create(starts=starts)
+    assert {row.json["after"]["starts"] for row in stored()} == {"2024-01-01T12:00:00Z"}
 
 
 def test_those_who_watch_see_an_event_at_once() -> None:

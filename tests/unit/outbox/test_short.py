@@ -1,6 +1,6 @@
 """The short way to write a state gives the bytes that its contract gives."""
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +12,7 @@ from outbox.columns import kind_of
 from outbox.errors import InvalidPayload
 from outbox.options import Options
 from outbox.payload import Payload, payload_of
+from outbox.short import Member, Short
 from schemas import encode
 from schemas.scalars import writer
 from tests.app.models import Specimen
@@ -43,6 +44,10 @@ def _values(field: Any) -> st.SearchStrategy[Any]:
     return found | st.none() if field.null else found
 
 
+def in_order(row: dict[str, Any]) -> list[Any]:
+    return [row[column.name] for column in PAYLOAD.columns]
+
+
 def test_most_columns_have_a_short_way() -> None:
     assert {"id", "text", "number", "moment", "flag", "uuid"} < {each.attname for each in SHORT}
     assert PAYLOAD.short
@@ -51,7 +56,7 @@ def test_most_columns_have_a_short_way() -> None:
 @given(values())
 def test_both_ways_give_the_same_bytes(row: dict[str, Any]) -> None:
     assert PAYLOAD.short
-    assert PAYLOAD.short.write(row) == encode(PAYLOAD.state_of(row))
+    assert PAYLOAD.short.write(in_order(row)) == encode(PAYLOAD.state_of(row))
 
 
 @pytest.mark.parametrize(
@@ -68,30 +73,61 @@ def test_a_value_that_the_contract_refuses_is_refused(column: str, value: Any, d
 @given(values(whole=st.just("7"), flag=st.just(1)))
 def test_a_value_of_another_type_is_left_to_the_contract(row: dict[str, Any]) -> None:
     assert PAYLOAD.short
-    assert PAYLOAD.short.write(row) is None
+    assert PAYLOAD.short.write(in_order(row)) is None
     assert b'"whole":7,' in PAYLOAD.text_of(row)
 
 
 WHOLE = [each.attname for each in SHORT if getattr(kind_of(each), "annotation", None) is int]
+MOMENTS = st.datetimes(timezones=st.just(UTC))
 OF_64_BITS = {name: st.integers(-(2**63), 2**63 - 1) for name in WHOLE}
 
 
-@given(values(**OF_64_BITS))
+@given(values(**OF_64_BITS, moment=MOMENTS))
 def test_a_state_has_no_more_bytes_than_were_foretold(row: dict[str, Any]) -> None:
     most = PAYLOAD.most(row)
     assert most is not None
-    assert len(PAYLOAD.text_of(row)) + len(PAYLOAD.key_of(row)) <= most
+    shape = PAYLOAD.short and PAYLOAD.short.shape(in_order(row))
+    assert shape
+    key, state = shape.key(in_order(row)), shape.write(in_order(row))
+    assert (key, state) == (PAYLOAD.key_of(row), PAYLOAD.text_of(row))
+    assert len(state) + len(key) <= most
 
 
 @pytest.mark.parametrize(
     ("column", "value"),
-    [("real", float("inf")), ("number", Decimal("NaN")), ("text", None), ("whole", "7")],
+    [
+        *[("real", float("inf")), ("number", Decimal("NaN")), ("text", None), ("whole", "7")],
+        ("moment", datetime(2024, 1, 1, tzinfo=timezone(timedelta(hours=1)))),
+    ],
 )
 @given(data=st.data())
 def test_nothing_is_foretold_of_a_state_that_may_be_refused(
     column: str, value: Any, data: Any
 ) -> None:
-    assert PAYLOAD.most(data.draw(values(**{column: st.just(value)}))) is None
+    of = {"moment": MOMENTS, column: st.just(value)}
+    assert PAYLOAD.most(data.draw(values(**of))) is None
+
+
+@given(values(**OF_64_BITS, moment=MOMENTS))
+def test_a_row_is_known_again_by_its_types(row: dict[str, Any]) -> None:
+    short = PAYLOAD.short
+    assert short
+    assert short.shape(in_order(row)) is short.shape(in_order(row | {"text": "other"}))
+
+
+def test_no_more_shapes_are_kept_than_are_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("outbox.short.SHAPES", 2)
+    made = Short([Member("a", 0, int, str, may_be_null=False)], keys=[0])
+    for value in ("x", 1.0, b"", None):
+        assert made.write([value]) is None
+    assert made.write([7]) == b'{"a":7}'
+    assert len(made._shapes) <= 2
+
+
+def test_a_name_with_a_percent_sign_is_written_as_it_is() -> None:
+    assert Short([Member("a%s", 0, int, str, may_be_null=False)], keys=[0]).write([7]) == (
+        b'{"a%s":7}'
+    )
 
 
 @pytest.mark.parametrize("options", [Options(), Options(sensitive={"text": "hash"})])
