@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -105,7 +105,7 @@ class Buffer:
         """Write what waits; with `commits`, the COMMIT may be sent in the same round trip."""
         self._require_success()
         if self._waiting:
-            self._write(lambda: bool(self._waiting), commits=commits)
+            self._write(commits=commits)
 
     def committed(self) -> None:
         for watcher in self.watchers:
@@ -195,7 +195,7 @@ class Buffer:
         if not self._is_full() or not self._may_write_early():
             return
         try:
-            self._write(self._is_full)
+            self._write(only_full=True)
         except BaseException as failure:
             self.spoil(failure)
             raise
@@ -206,11 +206,11 @@ class Buffer:
             self._savepoints or self._late or self._failure or self._connection.needs_rollback
         )
 
-    def _write(self, is_pending: Callable[[], bool], *, commits: bool = False) -> None:
+    def _write(self, *, only_full: bool = False, commits: bool = False) -> None:
         try:
             if not installation.is_complete(self._connection):
                 self._waiting.keep_oldest(0)
-            while is_pending():
+            while self._is_full() if only_full else self._waiting:
                 rows = self._waiting.oldest(rows=ROWS_PER_STATEMENT, size=BYTES_PER_STATEMENT)
                 self._insert(rows, commits=commits and len(rows) == len(self._waiting))
         except BaseException as failure:

@@ -23,8 +23,8 @@ def literals(row: Recorded, raw: Any) -> str:
 def _text(text: str | None, raw: Any) -> str:
     if text is None:
         return "NULL"
-    if _is_plain(text):
-        return _quoted(text)
+    if plain := _plain(text):
+        return plain
     # Read in another encoding than the connection's, a text may hide a quote from the escaping.
     encoding = raw.info.encoding
     return Escaping(raw.pgconn).escape_literal(text.encode(encoding)).decode(encoding)
@@ -33,17 +33,15 @@ def _text(text: str | None, raw: Any) -> str:
 def _bytea(data: bytes | None) -> str:
     if data is None:
         return "NULL"
-    if data.isascii() and _is_plain(text := data.decode()):
-        return _quoted(text)
+    if data.isascii() and (plain := _plain(data.decode())):
+        return plain
     # In this form a backslash is one, whatever standard_conforming_strings says.
     return rf"E'\\x{data.hex()}'"
 
 
-def _is_plain(text: str) -> bool:
-    """Whether it is the same under every setting, in every encoding, and as bytes."""
-    return text.isascii() and "\\" not in text and "\0" not in text
-
-
-def _quoted(text: str) -> str:
+def _plain(text: str) -> str | None:
+    """A literal that is the same under every setting, in every encoding, and as bytes."""
+    if not text.isascii() or "\\" in text or "\0" in text:
+        return None
     doubled = text.replace("'", "''")
     return f"'{doubled}'"
