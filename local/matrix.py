@@ -1,4 +1,7 @@
-"""Run the tests of the Django side under each Python and Django that there is: `make matrix`."""
+"""Run the tests of the Django side, and Django's own, under each Python and Django that there is.
+
+`make matrix` prints what became of each.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +72,8 @@ def tried(combination: Combination) -> Line:
     folder = HOME / f"python-{interpreter}-django-{django}"
     try:
         version = prepare(interpreter, django, folder)
-        return Line(str(interpreter), version, last_line(test(folder)))
+        ours, theirs = last_line(test(folder)), counted(test_django(folder))
+        return Line(str(interpreter), version, f"{ours}; Django's own: {theirs}")
     except Failed as failure:
         print(failure)
         return Line(str(interpreter), django, f"FAILED: {last_line(str(failure))}", failed=True)
@@ -85,6 +89,11 @@ def prepare(interpreter: Interpreter, django: str, folder: Path) -> str:
 
 def test(folder: Path) -> str:
     return module(folder, "pytest", "-p", "no:cacheprovider", "-q", *TESTS)
+
+
+def test_django(folder: Path) -> str:
+    """Django's own tests, with every model captured."""
+    return module(folder, "tests.django_suite")
 
 
 def module(folder: Path, *words: str) -> str:
@@ -106,6 +115,12 @@ def table(lines: Sequence[Line]) -> Iterator[str]:
 
 def last_line(said: str) -> str:
     return (said.strip().splitlines() or ["it said nothing"])[-1].strip("= ")
+
+
+def counted(said: str) -> str:
+    """How many of Django's own tests were run."""
+    found = re.search(r"(?m)^tests: (.*)$", said)
+    return found[1] if found else last_line(said)
 
 
 def _number(version: str) -> tuple[int, ...]:

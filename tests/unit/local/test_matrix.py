@@ -22,6 +22,7 @@ def _nothing_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(matrix, "interpreters", lambda: THERE)
     monkeypatch.setattr(matrix, "prepare", lambda interpreter, django, folder: f"{django}.9")
     monkeypatch.setattr(matrix, "test", lambda folder: "..\n=== 7 passed in 2.00s ===\n")
+    monkeypatch.setattr(matrix, "test_django", lambda folder: "captured: 2\ntests: 9 run\nno\n")
 
 
 def test_each_python_meets_each_django_that_runs_on_it_and_the_others_are_skipped() -> None:
@@ -34,6 +35,7 @@ def test_each_python_meets_each_django_that_runs_on_it_and_the_others_are_skippe
     ]
 
 
+PASSED = "7 passed in 2.00s; Django's own: 9 run"
 MISSING = "skipped: neither on PATH nor in a folder of pyenv, uv or asdf"
 
 
@@ -41,10 +43,10 @@ def test_a_table_says_what_was_run_and_what_was_not(capsys: pytest.CaptureFixtur
     assert matrix.main() == 0
     assert [line.split(maxsplit=2) for line in capsys.readouterr().out.splitlines()[-7:]] == [
         ["PYTHON", "DJANGO", "RESULT"],
-        ["3.11.7", "5.2.9", "7 passed in 2.00s"],
+        ["3.11.7", "5.2.9", PASSED],
         ["3.11", "6.1", "skipped: Django 6.1 needs Python 3.12"],
-        ["3.12.1", "5.2.9", "7 passed in 2.00s"],
-        ["3.12.1", "6.1.9", "7 passed in 2.00s"],
+        ["3.12.1", "5.2.9", PASSED],
+        ["3.12.1", "6.1.9", PASSED],
         ["3.13", "5.2", MISSING],
         ["3.13", "6.1", MISSING],
     ]
@@ -64,6 +66,17 @@ def test_one_that_fails_is_shown_with_what_was_said_and_the_others_go_on(
     assert "E   assert 1 == 2" in said
     assert "FAILED: 1 failed, 6 passed in 2.00s" in said
     assert said.count("7 passed") == 2
+
+
+def test_a_failure_of_djangos_own_tests_counts_as_well(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def test_django(folder: Path) -> str:
+        raise Failed("FAILED (errors=1)")
+
+    monkeypatch.setattr(matrix, "test_django", test_django)
+    assert matrix.main() == 1
+    assert capsys.readouterr().out.count("FAILED: FAILED (errors=1)") == 3
 
 
 def test_nothing_to_run_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
