@@ -31,6 +31,15 @@ class Options:
         """Whether an update has to know what the row held, whatever that costs."""
         return self.before or self.skip_unchanged
 
+    def choice(self) -> str:
+        """The arguments that choose among the columns, as they were given."""
+        given = {
+            "fields": self.fields,
+            "exclude": self.exclude or None,
+            "sensitive": self.sensitive or None,
+        }
+        return ", ".join(f"{name}={value!r}" for name, value in given.items() if value is not None)
+
     def fault(self) -> str | None:
         """Why these options cannot be taken together, and the cure."""
         ways = (self.fields is not None, bool(self.exclude), self.contract is not None)

@@ -202,6 +202,11 @@ def _chosen(model: type[Model], options: Options) -> tuple[type[BaseModel], dict
         _refuse_dropped(model, options, names)
         return options.contract, {name: _field(model, name) for name in names}
     fields = _fields(model, options)
+    if not fields:
+        raise InvalidCapture(
+            f"{model._meta.label}: {options.choice()} leaves no column for the state; keep one, "
+            f'such as fields=["{model._meta.pk_fields[0].name}"]'
+        )
     state = state_of(model, fields, _protected(model, options, "hash"))
     return state, dict(zip(state.model_fields, fields, strict=True))
 

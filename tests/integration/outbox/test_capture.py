@@ -11,6 +11,7 @@ from django.core.management import call_command
 from django.db import connection, models, transaction
 from django.db.models.signals import pre_delete
 from django.test.utils import override_settings
+from pydantic import BaseModel
 
 import outbox
 from outbox.capture import captured_models, release
@@ -319,6 +320,46 @@ class TestRefusals:
                 _ = captured.payload
         finally:
             release(Note)
+
+    @pytest.mark.parametrize(
+        ("options", "given"),
+        [
+            ({"fields": []}, r"fields=\[\]"),
+            ({"exclude": ["id", "text"]}, r"exclude=\['id', 'text'\]"),
+            (
+                {"fields": ["text"], "sensitive": {"text": "drop"}},
+                r"fields=\['text'\], sensitive=\{'text': 'drop'\}",
+            ),
+        ],
+    )
+    def test_a_state_without_columns_is_refused(self, options: dict[str, Any], given: str) -> None:
+        outbox.capture(topic="test.refused", **options)(Note)
+        try:
+            captured = next(each for each in captured_models() if each.model is Note)
+            words = rf'^testapp\.Note: {given} leaves no column .*fields=\["id"\]$'
+            with pytest.raises(InvalidCapture, match=words):
+                _ = captured.payload
+        finally:
+            release(Note)
+
+
+class Empty(BaseModel):
+    """Somebody wants to know that a row was written, and nothing of it."""
+
+
+@pytest.mark.parametrize(
+    ("options", "names"), [({"fields": ["id"]}, ["id"]), ({"contract": Empty}, [])]
+)
+def test_a_state_may_be_the_key_alone_or_what_a_contract_says(
+    options: dict[str, Any], names: list[str]
+) -> None:
+    outbox.capture(topic="test.notes", **options)(Note)
+    try:
+        Note.objects.create()
+    finally:
+        release(Note)
+    (row,) = stored()
+    assert list(row.json["after"]) == names
 
 
 def test_a_capture_without_a_topic_is_refused() -> None:
