@@ -30,7 +30,8 @@ def context(**attributes: Attribute) -> Iterator[None]:
 
     They travel as extension attributes of CloudEvents, whose names have no underscore:
     `context(correlation_id=...)` becomes `ce_correlationid`. A value is a scalar, or a function
-    that gives one when an event is recorded; None leaves the attribute out.
+    that gives one when an event is recorded; None leaves the attribute out. `traceparent` and
+    `tracestate` are for where no span of OpenTelemetry is under way: a span brings its own.
 
     Raises InvalidContext for a name or a value that cannot be a header.
     """
@@ -47,10 +48,13 @@ def context(**attributes: Attribute) -> Iterator[None]:
 
 def headers() -> bytes | None:
     """The attributes of an event that is recorded now, as a JSON object; None without any."""
-    attributes, found = _attributes.get(), tracing.carried()
-    if not attributes and not found:
+    attributes, trace = _attributes.get(), tracing.carried()
+    if not attributes and not trace:
         return None
+    found = dict(trace)
     for name, value in attributes.items():
+        if trace and name in tracing.NAMES:
+            continue  # never the parent of one trace with the state of another
         text = _text(name, value() if callable(value) else value)
         if text is not None:
             found[name] = text

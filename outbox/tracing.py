@@ -11,6 +11,9 @@ else:
     _propagator = TraceContextTextMapPropagator()
 
 
+NAMES = frozenset({"traceparent", "tracestate"})
+
+
 def carried() -> dict[str, str]:
     """W3C `traceparent` and `tracestate` of the current span; nothing without a span."""
     carrier: dict[str, str] = {}

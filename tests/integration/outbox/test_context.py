@@ -1,6 +1,7 @@
 """What events say of the circumstances in which they were recorded."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from io import BytesIO
 from typing import Any
 from uuid import UUID
@@ -15,6 +16,7 @@ from django.test.utils import CaptureQueriesContext, override_settings
 from opentelemetry import trace
 
 import outbox
+from outbox import tracing
 from outbox.errors import InvalidContext
 from outbox.middleware import ContextMiddleware
 from outbox.testing import captured_events
@@ -108,19 +110,51 @@ def test_a_function_that_gives_no_identifier_undoes_the_row() -> None:
     assert Order.objects.count() == 0
 
 
-def test_the_trace_that_is_under_way_travels_along(events: list[Any]) -> None:
-    span = trace.NonRecordingSpan(
-        trace.SpanContext(
-            trace_id=1, span_id=2, is_remote=False, trace_flags=trace.TraceFlags.get_default()
-        )
+def span(state: str = "") -> AbstractContextManager[object]:
+    context = trace.SpanContext(
+        trace_id=1,
+        span_id=2,
+        is_remote=False,
+        trace_flags=trace.TraceFlags.get_default(),
+        trace_state=trace.TraceState.from_header([state]),
     )
-    with trace.use_span(span):
+    return trace.use_span(trace.NonRecordingSpan(context))
+
+
+OF_THE_SPAN = "00-00000000000000000000000000000001-0000000000000002-00"
+BY_HAND = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01", "tracestate": "by=hand"}
+
+
+def test_the_trace_that_is_under_way_travels_along(events: list[Any]) -> None:
+    with span("a=1"):
         say()
     say()
     assert [each.extensions for each in events] == [
-        {"traceparent": "00-00000000000000000000000000000001-0000000000000002-00"},
+        {"traceparent": OF_THE_SPAN, "tracestate": "a=1"},
         {},
     ]
+
+
+def test_a_trace_that_is_given_by_hand_travels_where_no_span_is_under_way(
+    events: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with outbox.context(**BY_HAND):
+        say()
+        monkeypatch.setattr(tracing, "_propagator", None)  # as without OpenTelemetry
+        say()
+    assert [each.extensions for each in events] == [BY_HAND, BY_HAND]
+
+
+@pytest.mark.parametrize("state", ["a=1", ""])
+def test_a_span_that_is_under_way_brings_its_own_trace_and_nothing_of_another(
+    events: list[Any], state: str
+) -> None:
+    with outbox.context(**BY_HAND, actor="a"), span(state):
+        say()
+    with span(state), outbox.context(**BY_HAND, actor="a"):
+        say()
+    own = {"traceparent": OF_THE_SPAN, "actor": "a"} | ({"tracestate": state} if state else {})
+    assert [each.extensions for each in events] == [own, own]
 
 
 class TestMiddleware:
