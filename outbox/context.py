@@ -35,7 +35,7 @@ def context(**attributes: Attribute) -> Iterator[None]:
 
     Raises InvalidContext for a name or a value that cannot be a header.
     """
-    named = {_name(name): value for name, value in attributes.items()}
+    named = _named(attributes)
     for name, value in named.items():
         if not callable(value):
             _text(name, value)
@@ -59,6 +59,20 @@ def headers() -> bytes | None:
         if text is not None:
             found[name] = text
     return json.dumps(found, ensure_ascii=False).encode() if found else None
+
+
+def _named(attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:
+    """The attributes by the names that travel; two that become one are refused."""
+    given: dict[str, str] = {}
+    for each in attributes:
+        name = _name(each)
+        if name in given:
+            raise InvalidContext(
+                f"context({given[name]}=..., {each}=...): both become the attribute {name!r}; "
+                "keep one of them"
+            )
+        given[name] = each
+    return {name: attributes[each] for name, each in given.items()}
 
 
 def _name(given: str) -> str:

@@ -94,6 +94,10 @@ def test_a_function_is_asked_when_an_event_is_recorded(events: list[Any]) -> Non
     [
         ({"größe": "1"}, "größe=.* is not a name of CloudEvents"),
         ({"subject": "1"}, "'subject' is an attribute of every event"),
+        (
+            {"request_id": 1, "requestid": 1},
+            r"^context\(request_id=..., requestid=...\): both become .* 'requestid'; keep one",
+        ),
         ({"actor": ["a"]}, "'actor' cannot be .'a'.; use one text"),
         ({"actor": "a\r\nb"}, "'actor' is .* no identifier"),
         ({"actor": "a" * 1_001}, "'actor' is .* no identifier"),
