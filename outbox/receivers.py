@@ -10,6 +10,7 @@ from functools import partial, wraps
 from typing import Any, TypeVar, cast
 
 from asgiref.sync import iscoroutinefunction
+from django.apps.registry import Apps
 from django.contrib.auth.signals import user_login_failed
 from django.db import connections, transaction
 from django.db.models.signals import ModelSignal
@@ -34,7 +35,9 @@ def receiver(
     signal: Signal | Sequence[Signal],
     *,
     sender: object = None,
+    weak: bool = False,
     dispatch_uid: object = None,
+    apps: Apps | None = None,
 ) -> Callable[[F], F]:
     """Connect a function to a signal, or to several, and record the events that it returns.
 
@@ -44,15 +47,19 @@ def receiver(
 
     What the decorator returns is what it connected: `signal.disconnect(function, sender=...)` and
     `signal.connect(function, ...)` work with it. It returns what the function returns, for a
-    generator the tuple of what it yielded. Raises InvalidReceiver for `async def`, and where no
-    signal is named.
+    generator the tuple of what it yielded. With `weak`, it is connected for as long as somebody
+    holds it, otherwise for ever; the other arguments are those of `signal.connect`, `apps` is for
+    signals of models. Raises InvalidReceiver for `async def`, and where no signal is named.
     """
     signals = _signals(signal)
+    options: dict[str, Any] = {"sender": sender, "weak": weak, "dispatch_uid": dispatch_uid}
+    if apps is not None:  # other signals do not know it
+        options["apps"] = apps
 
     def decorate(function: F) -> F:
         connected = function if is_recorder(function) else _recorder(function)
         for each in signals:
-            each.connect(connected, sender=sender, weak=False, dispatch_uid=dispatch_uid)
+            each.connect(connected, **options)
         return connected
 
     return decorate

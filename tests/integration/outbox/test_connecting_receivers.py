@@ -5,8 +5,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from django.db import models, transaction
 from django.db.models.signals import post_save, pre_save
 from django.dispatch import Signal
+from django.test.utils import isolate_apps, override_settings
 
 import outbox
 from outbox.errors import InvalidReceiver
@@ -129,6 +131,52 @@ def test_a_receiver_that_nobody_holds_stays_connected() -> None:
     gc.collect()
     paid.send(None)
     assert said() == ["a"]
+
+
+def test_a_weak_receiver_is_connected_for_as_long_as_its_name_lives() -> None:
+    @outbox.receiver([paid, post_save], weak=True)
+    def on_either(**kwargs: object) -> Said:
+        return Said(who="me", what="a")
+
+    gc.collect()
+    paid.send(None)
+    assert said() == ["a"]
+    assert paid.disconnect(on_either)
+    paid.connect(on_either, weak=True)
+    Note.objects.create()
+    assert said() == ["a", "a"]
+    del on_either
+    gc.collect()
+    paid.send(None)
+    Note.objects.create()
+    assert said() == ["a", "a"]
+
+
+def test_a_sender_by_name_is_looked_for_among_the_given_apps() -> None:
+    with isolate_apps("tests.app") as apps:
+
+        class Elsewhere(models.Model):
+            class Meta:
+                app_label = "testapp"
+
+    @outbox.receiver(post_save, sender="testapp.Elsewhere", apps=apps)
+    def on_note(**kwargs: object) -> Said:
+        return Said(who="me", what="a")
+
+    with transaction.atomic():
+        post_save.send(Elsewhere)
+    assert said() == ["a"]
+
+
+@pytest.mark.parametrize("weak", [True, False])
+def test_a_receiver_that_takes_no_keywords_is_refused_as_by_django(weak: bool) -> None:
+    with (
+        override_settings(DEBUG=True),
+        pytest.raises(ValueError, match="must accept keyword arguments"),
+    ):
+
+        @outbox.receiver(paid, weak=weak)
+        def on_paid(signal: object) -> None: ...
 
 
 def test_an_asynchronous_receiver_is_refused_when_it_is_registered() -> None:
