@@ -11,10 +11,10 @@ from pydantic import BaseModel
 
 from outbox import database
 from outbox.captured import Captured
+from outbox.contracts import contract_of
 from outbox.errors import InvalidCapture
 from outbox.options import Options, Protection, Via
 from outbox.suppression import is_model
-from schemas import Contract
 
 M = TypeVar("M", bound=Model)
 
@@ -70,7 +70,7 @@ def capture(
     def decorate(model: builtins.type[M]) -> builtins.type[M]:
         database.require_installed()
         _refuse(model, topic, options)
-        line = Contract(type=type or model._meta.label_lower, version=version, topic=topic)
+        line = contract_of(model._meta.label, type=type, version=version, topic=topic)
         captured = Captured(model, line, options)
         captured.follow()
         _captured[model] = captured

@@ -1,4 +1,4 @@
-"""Classes of events that are made for what is captured."""
+"""Contracts, and classes of events, that are made for what is captured."""
 
 from __future__ import annotations
 
@@ -9,8 +9,24 @@ from typing import TypeVar, cast
 from django.db.models import Model
 
 from schemas import Contract, Event
+from schemas.errors import InvalidContract
 
 E = TypeVar("E", bound=Event)
+
+
+def contract_of(
+    label: str,
+    *,
+    type: str | None,
+    version: int,
+    topic: str,
+    key: str | None = None,
+) -> Contract:
+    """What is captured, by its own name unless a type is given; InvalidContract names it too."""
+    try:
+        return Contract(type=type or label.lower(), version=version, topic=topic, key=key)
+    except InvalidContract as exc:
+        raise InvalidContract(f"{label} cannot be captured: {exc}") from None
 
 
 def event_class(base: type[E], contract: Contract, *, model: type[Model], place: str) -> type[E]:

@@ -14,7 +14,7 @@ from django.db.models import Model
 from outbox import database, tables
 from outbox.buffer import Buffer
 from outbox.columns import AnyField, kind_of
-from outbox.contracts import event_class
+from outbox.contracts import contract_of, event_class
 from outbox.errors import EventTooLarge, InvalidCapture, UnsupportedField
 from outbox.payload import Column, Values, column_of
 from outbox.reading import Row
@@ -59,7 +59,7 @@ def capture_links(
         )
     if found in _captured:
         raise InvalidCapture(f"{found.label} cannot be captured: its links are captured already")
-    line = Contract(type=type or found.label.lower(), version=version, topic=topic, key="owner")
+    line = contract_of(found.label, type=type, version=version, topic=topic, key="owner")
     captured = CapturedLinks(found, line)
     if apps.models_ready:
         captured.follow()

@@ -10,14 +10,14 @@ from django.core import serializers
 from django.core.management import call_command
 from django.db import connection, models, transaction
 from django.db.models.signals import pre_delete
-from django.test.utils import override_settings
+from django.test.utils import isolate_apps, override_settings
 from pydantic import BaseModel
 
 import outbox
 from outbox.capture import captured_models, release
 from outbox.errors import InvalidCapture
 from schemas import Change, key_of
-from schemas.errors import DuplicateContract, MissingKey
+from schemas.errors import DuplicateContract, InvalidContract, MissingKey
 from tests.app.models import (
     Answer,
     Article,
@@ -311,6 +311,32 @@ class TestRefusals:
     ) -> None:
         with pytest.raises(InvalidCapture, match=cure):
             outbox.capture(topic="test.refused", **options)(Note)
+
+    @pytest.mark.parametrize(
+        ("options", "fault"),
+        [
+            ({"type": "Auth.Group"}, "type='Auth.Group' is not a type name"),
+            ({"version": 0}, "testapp.note: version=0 is not a version"),
+            ({"topic": "a b"}, "testapp.note: topic='a b' is not a name that Kafka accepts"),
+        ],
+    )
+    def test_a_contract_that_is_none_is_refused_with_the_model_named(
+        self, options: dict[str, Any], fault: str
+    ) -> None:
+        with pytest.raises(InvalidContract, match=rf"^testapp\.Note cannot be captured: {fault}"):
+            outbox.capture(**{"topic": "test.refused", **options})(Note)
+        assert Note not in [each.model for each in captured_models()]
+
+    @isolate_apps("tests.app")
+    def test_the_type_is_in_lower_case_whatever_the_application_is_called(self) -> None:
+        class Elsewhere(models.Model):
+            class Meta:
+                app_label = "MyShop"
+
+        outbox.capture(topic="test.elsewhere")(Elsewhere)
+        captured = captured_models()[-1]
+        release(Elsewhere)
+        assert captured.contract.type == "myshop.elsewhere"
 
     def test_an_unknown_field_is_named_with_those_there_are(self) -> None:
         outbox.capture(topic="test.refused", fields=["txt"])(Note)

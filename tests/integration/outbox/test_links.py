@@ -21,6 +21,7 @@ from outbox.errors import AutocommitRefused, EventTooLarge, InvalidCapture
 from outbox.links import captured_links, release
 from outbox.testing import assert_recorded, captured_events
 from schemas import Links, lookup
+from schemas.errors import InvalidContract
 from tests.app.models import Club, Membership, Note, Page, Person
 from tests.stored import stored
 from tests.waiting import meanwhile
@@ -399,6 +400,12 @@ class TestRefusals:
     def test_it_needs_a_topic(self) -> None:
         with pytest.raises(InvalidCapture, match="needs a topic"):
             outbox.capture_links(Page.labels, topic=None)  # type: ignore[arg-type]
+
+    def test_a_contract_that_is_none_is_refused_with_the_relation_named(self) -> None:
+        with pytest.raises(
+            InvalidContract, match=r"^testapp\.Page\.labels .*'Page\.Labels' is not"
+        ):
+            outbox.capture_links(Page.labels, topic="test.x", type="Page.Labels")
 
     @isolate_apps("tests.app")
     def test_that_of_an_abstract_model_is_refused(self) -> None:
