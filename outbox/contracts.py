@@ -17,7 +17,7 @@ E = TypeVar("E", bound=Event)
 def contract_of(
     label: str,
     *,
-    type: str | None,
+    type: str | None,  # noqa: A002 - the word of an event's class line
     version: int,
     topic: str,
     key: str | None = None,
