@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from django.apps import AppConfig
@@ -78,6 +79,13 @@ def check_topics(
                 id="outbox.E002",
             )
         yield from _check_states(name, declarations)
+    for name in topics.unused():
+        yield checks.Warning(
+            f"OUTBOX_TOPICS has {name!r}, on which nothing of this project travels.",
+            hint=f"{_meant(name, topics.by_topic())}Give it a kind if it is for others: "
+            '{"kind": "events"}, or "state".',
+            id="outbox.W011",
+        )
 
 
 def check_captured(
@@ -152,6 +160,11 @@ def installed(databases: Sequence[str] | None) -> BaseDatabaseWrapper | None:
     if alias not in (databases or ()) or connections[alias].vendor != "postgresql":
         return None
     return connections[alias] if installation.has_tables(connections[alias]) else None
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, sorted(known), n=1, cutoff=0.8)
+    return f"Did you mean {near[0]!r}? " if near else ""
 
 
 def _check_states(name: str, declarations: list[topics.Declaration]) -> Iterable[CheckMessage]:

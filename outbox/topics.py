@@ -66,6 +66,11 @@ def by_topic() -> dict[str, list[Declaration]]:
     return dict(found)
 
 
+def unused() -> list[str]:
+    """Topics of the setting that nothing travels on, and that say nothing of their own kind."""
+    return sorted(conf.current().topics.keys() - by_topic().keys())
+
+
 def declared() -> list[Declared]:
     """Each topic once, by name; where declarations disagree, the first counts (see the checks)."""
     settings = conf.current()

@@ -154,3 +154,20 @@ def test_a_contract_that_cannot_be_made_is_named() -> None:
 def test_a_setting_that_contradicts_a_captured_model_is_refused() -> None:
     (message,) = messages("outbox.E002")
     assert "captured model testapp.Order, setting OUTBOX_TOPICS" in message.msg
+
+
+@override_settings(
+    OUTBOX_TOPICS={
+        "test.ordres": {"partitions": 3},
+        "elsewhere": {},
+        "test.audit": {"kind": "events"},
+        "test.orders": {"partitions": 3},
+    }
+)
+def test_a_topic_of_the_setting_that_nothing_travels_on_is_a_warning_with_the_one_meant() -> None:
+    elsewhere, misspelt = messages()
+    assert {elsewhere.id, misspelt.id} == {"outbox.W011"}
+    assert "'test.ordres', on which nothing" in misspelt.msg
+    assert (misspelt.hint or "").startswith("Did you mean 'test.orders'? Give")
+    assert "'elsewhere'" in elsewhere.msg
+    assert (elsewhere.hint or "").startswith("Give it a kind")
