@@ -54,7 +54,7 @@ class UnsupportedField(InvalidCapture):
 
 
 class InvalidReceiver(OutboxError):
-    """A function cannot receive signals for the outbox, or returned what is no event."""
+    """A function cannot receive signals for the outbox, or no signal was named."""
 
 
 class InvalidContext(OutboxError):
@@ -62,7 +62,7 @@ class InvalidContext(OutboxError):
 
 
 class NotAnEvent(OutboxError):
-    """What was to be recorded has no contract."""
+    """What was to be recorded, or a receiver returned, has no contract."""
 
 
 class NoTopic(OutboxError):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import outbox
 from local.scratch import ROOT
-from outbox import bypasses, checks, conf, trigger_checks
+from outbox import bypasses, checks, conf, errors, trigger_checks
 
 REFERENCE = (ROOT / "docs" / "reference" / "django.md").read_text()
 MODULES = (checks, bypasses, trigger_checks)
@@ -24,3 +24,13 @@ def test_every_check_is_documented_and_none_else() -> None:
 def test_every_public_name_is_documented() -> None:
     documented = set(re.findall(r"^\| `outbox\.(\w+)", REFERENCE, re.MULTILINE))
     assert set(outbox.__all__) <= documented
+
+
+def test_every_error_is_documented() -> None:
+    known = {name for name, each in vars(errors).items() if is_error(each)}
+    assert len(known) > 10
+    assert known - set(re.findall(r"`(?:outbox\.)?(\w+)`", REFERENCE)) == set()
+
+
+def is_error(what: object) -> bool:
+    return isinstance(what, type) and issubclass(what, outbox.OutboxError)
