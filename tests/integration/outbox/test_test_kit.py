@@ -3,8 +3,9 @@
 import contextlib
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import TestCase, TransactionTestCase
+from django.test.utils import CaptureQueriesContext
 
 import outbox
 from outbox.testing import assert_recorded, captured_events
@@ -34,11 +35,23 @@ class InATestCase(TestCase):
         use_the_kit()
         assert stored() == []
 
+    def test_a_test_case_counts_the_queries_of_the_write_alone(self) -> None:
+        with self.assertNumQueries(1):
+            Order.objects.create(number="1")
+        with self.assertNumQueries(1):
+            Order.objects.bulk_create([Order(number="2") for _ in range(1_001)])
+
 
 class InATransactionTestCase(TransactionTestCase):
     def test_a_transaction_test_case_sees_what_was_recorded_and_committed(self) -> None:
         use_the_kit()
         assert len(stored()) == 2
+
+    def test_a_transaction_test_case_counts_the_insert_beside_the_commit(self) -> None:
+        with CaptureQueriesContext(connection) as queries, transaction.atomic():
+            Order.objects.create(number="1")
+        kinds = [query["sql"].split()[0] for query in queries]
+        assert kinds == ["BEGIN", "INSERT", "INSERT", "COMMIT"]
 
 
 @pytest.mark.usefixtures("db")
