@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, cast
 
 from django.apps import apps
@@ -20,8 +20,8 @@ from outbox.payload import Column, Payload, Values, payload_of
 from outbox.pending import LARGEST, Entry, Pending, settled
 from outbox.reading import Row
 from outbox.recorded import Recorded, recorded, tombstone
-from outbox.short import Shape
-from outbox.tables import Op, Write
+from outbox.short import Shape, Short
+from outbox.tables import Later, Op, Write
 from outbox.triggers import trigger_of
 from schemas import Change, Contract
 
@@ -117,10 +117,12 @@ class Captured:
             else:
                 buffer.extend(self._updated(before, after))
 
-    def later(self, row: Row) -> Pending | None:
+    @cached_property
+    def later(self) -> Later | None:
         short = self.payload.short
-        if short is None or self.options.refresh:
-            return None
+        return partial(self._later, short) if short and not self.options.refresh else None
+
+    def _later(self, short: Short, row: Row) -> Pending | None:
         shape = short.shape(row)
         size = _small(shape.most(row)) if shape else None
         return None if size is None else Pending(self._created, (shape, row, headers()), size)

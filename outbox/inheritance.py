@@ -19,7 +19,7 @@ from outbox.autocommit import guard
 from outbox.buffer import Buffer
 from outbox.columns import AnyField
 from outbox.payload import Column, Values, canonical
-from outbox.reading import Row, links, read
+from outbox.reading import links, read
 from outbox.record import recording
 from outbox.tables import Op, Write
 
@@ -88,6 +88,7 @@ class Part:
     captured: Captured
     table: type[Model]
     is_part = True
+    later = None
 
     @property
     def model(self) -> type[Model]:
@@ -123,9 +124,6 @@ class Part:
 
     def needs_before(self, assigned: Collection[AnyField]) -> bool:
         return self.captured.needs_before(assigned)
-
-    def later(self, row: Row) -> None:
-        return None
 
     def written(self, writes: Sequence[Write], buffer: Buffer) -> None:
         gone = [write.before for write in writes if write.op == "delete" and write.before]

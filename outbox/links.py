@@ -17,7 +17,6 @@ from outbox.columns import AnyField, kind_of
 from outbox.contracts import contract_of, event_class
 from outbox.errors import EventTooLarge, InvalidCapture, UnsupportedField
 from outbox.payload import Column, Values, column_of
-from outbox.reading import Row
 from outbox.record import as_row
 from outbox.recorded import Recorded
 from outbox.relation import Descriptor, Relation
@@ -80,6 +79,7 @@ class CapturedLinks:
 
     is_part = False
     by_trigger = False
+    later = None
 
     def __init__(self, relation: Relation, contract: Contract) -> None:
         self.relation = relation
@@ -135,9 +135,6 @@ class CapturedLinks:
 
     def needs_before(self, assigned: Collection[AnyField]) -> bool:
         return self.moves(assigned)
-
-    def later(self, row: Row) -> None:
-        return None
 
     def written(self, writes: Sequence[Write], buffer: Buffer) -> None:
         # An update whose row before is not known assigned neither end.

@@ -21,6 +21,10 @@ from outbox.suppression import is_anything_suppressed, is_suppressed
 Op = Literal["create", "update", "delete"]
 
 
+Later = Callable[[Row], Pending | None]
+"""The event of a row, of a follower's columns in their order; None if it has to be made now."""
+
+
 class Write(NamedTuple):
     """What a statement did to one row; values are keyed by column, None where not known."""
 
@@ -54,8 +58,9 @@ class Follower(Protocol):
     def needs_before(self, assigned: Collection[AnyField]) -> bool:
         """Whether an update of these columns must say what they held."""
 
-    def later(self, row: Row) -> Pending | None:
-        """The event of a new row, of its columns in their order, where it may wait to be made."""
+    @property
+    def later(self) -> Later | None:
+        """What lets events of new rows wait to be made; None where none may."""
 
     def written(self, writes: Sequence[Write], buffer: Buffer) -> None:
         """Record what happened to some rows, in this order."""
@@ -107,7 +112,7 @@ class Table:
         return found
 
     @cached_property
-    def _later(self) -> Callable[[Row], Pending | None] | None:
+    def _later(self) -> Later | None:
         """Where nobody else has to be told first."""
         return self.followers[0].later if len(self.followers) == 1 else None
 
@@ -124,13 +129,20 @@ class Table:
         return canonical(self.label, self._converted, dict(zip(self._names, row, strict=False)))
 
     def created(self, rows: Sequence[Row], buffer: Buffer) -> None:
-        """Rows of a statement that are new; their columns come first in them."""
+        """Rows of a statement that are new, of the columns alone."""
         later = self._later
-        entries = list(filter(None, map(later, rows))) if later else []
-        if len(entries) == len(rows):
-            buffer.extend(entries)
-        else:
-            self.written([Write("create", None, self.values(row)) for row in rows], buffer)
+        if later is None:
+            self.written([self._create(row) for row in rows], buffer)
+            return
+        for row in rows:
+            entry = later(row)
+            if entry is None:
+                self.written([self._create(row)], buffer)
+            else:
+                buffer.append(entry)
+
+    def _create(self, row: Row) -> Write:
+        return Write("create", None, self.values(row))
 
     def written(self, writes: Sequence[Write], buffer: Buffer) -> None:
         for each in self.followers:

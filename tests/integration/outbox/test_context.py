@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from io import BytesIO
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -19,9 +20,10 @@ import outbox
 from outbox import tracing
 from outbox.errors import InvalidContext
 from outbox.middleware import ContextMiddleware
+from outbox.pending import LARGEST
 from outbox.testing import captured_events
 from tests.app.events import Said
-from tests.app.models import Order
+from tests.app.models import Order, Talk
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -106,6 +108,17 @@ def test_a_function_is_asked_when_an_event_is_recorded(events: list[Any]) -> Non
 def test_what_cannot_be_a_header_is_refused(attributes: dict[str, Any], fault: str) -> None:
     with pytest.raises(InvalidContext, match=fault), outbox.context(**attributes):
         pass
+
+
+def test_a_function_is_asked_as_often_whether_events_wait_or_are_made_at_once() -> None:
+    def asked(*titles: str) -> int:
+        numbers = count()
+        with outbox.context(number=lambda: next(numbers)):
+            Talk.objects.bulk_create([Talk(title=title) for title in titles])
+        return next(numbers)
+
+    large = "b" * LARGEST
+    assert asked("a", "b", "c") == asked("a", large, "c") == asked(large, large, large)
 
 
 def test_a_function_that_gives_no_identifier_undoes_the_row() -> None:
