@@ -29,6 +29,7 @@ class Returning:
         self.followed = [column.field for column in columns]
         fields = self.fields = list(dict.fromkeys([*self.followed, *requested]))
         self.width = len(fields)
+        self.has_more = self.width > len(self.followed)
         self.sql = ", ".join(f"{self.table}.{quote(field.column)}" for field in fields)
         self.clause = f"RETURNING {self.sql}"
         self.old = [f"{OLD}.{quote(field.column)}" for field in self.followed]

@@ -168,8 +168,10 @@ class Insert(Statement):
     def keep(self, rows: Rows) -> None:
         if self._upserts:
             super().keep(rows)
-        else:
-            self.table.created(rows, self.buffer)
+            return
+        if self.returning.has_more:  # an event that waits would hold it as long
+            rows = [row[: len(self.returning.followed)] for row in rows]
+        self.table.created(rows, self.buffer)
 
     def _require_keys(self) -> None:
         if self.table.moves(self.compiler.query.update_fields):

@@ -62,6 +62,15 @@ def test_rows_of_one_statement_keep_their_order_where_not_all_may_wait() -> None
     assert titles == ["a", "b", "c", "d", "e"]
 
 
+def test_an_event_that_waits_keeps_nothing_that_it_will_not_say() -> None:
+    with transaction.atomic():
+        shift = Shift.objects.create(starts=datetime(2024, 1, 1, tzinfo=UTC))
+        (entry,) = buffer_of(connection)._waiting._entries
+        assert isinstance(entry, Pending)
+        assert shift.rota == "weekly"
+        assert "weekly" not in repr(entry.arguments)
+
+
 def test_a_moment_is_told_in_utc_whatever_the_zone_of_the_session() -> None:
     starts = datetime(2024, 1, 1, 12, tzinfo=UTC)
     with transaction.atomic(), connection.cursor() as cursor:
