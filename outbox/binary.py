@@ -12,20 +12,21 @@ from outbox.recorded import COLUMNS, Recorded
 
 BYTES_PER_MESSAGE = 64 * 1024
 
-_SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)  # with neither flags nor more of a header
+_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)  # with neither flags nor an extension
+_TRAILER = b"\xff" * 2
 _FIELDS = len(COLUMNS).to_bytes(2)
 _NULL = b"\xff" * 4
 
 
 def messages(rows: Iterable[Recorded], *, encoding: str) -> Iterator[bytes]:
     """The rows, with texts in the encoding of the connection."""
-    data = bytearray(_SIGNATURE)
+    data = bytearray(_HEADER)
     for row in rows:
         data += _row(row, encoding)
         if len(data) >= BYTES_PER_MESSAGE:
             yield bytes(data)
             data.clear()
-    yield bytes(data)
+    yield bytes(data + _TRAILER)
 
 
 def _row(row: Recorded, encoding: str) -> bytes:
