@@ -122,10 +122,11 @@ class Short:
 
     def _keep(self, kinds: Kinds) -> Shape | None:
         fits = all(member.takes(kinds[member.column]) for member in self._members)
+        shape = Shape(self._members, self._keys, kinds) if fits else None
         if len(self._shapes) >= SHAPES:
             self._shapes.clear()
-        self._shapes[kinds] = Shape(self._members, self._keys, kinds) if fits else None
-        return self._shapes[kinds]
+        self._shapes[kinds] = shape
+        return shape
 
 
 def _null(value: None) -> str:

@@ -124,6 +124,17 @@ def test_no_more_shapes_are_kept_than_are_worth_it(monkeypatch: pytest.MonkeyPat
     assert len(made._shapes) <= 2
 
 
+def test_a_row_has_its_shape_when_another_thread_clears_what_is_kept() -> None:
+    class Cleared(dict[Any, Any]):
+        def __setitem__(self, key: object, value: object) -> None:
+            super().__setitem__(key, value)
+            self.clear()
+
+    made = Short([Member("a", 0, int, str, may_be_null=False)], keys=[0])
+    made._shapes = Cleared()
+    assert made.write([7]) == b'{"a":7}'
+
+
 def test_a_name_with_a_percent_sign_is_written_as_it_is() -> None:
     assert Short([Member("a%s", 0, int, str, may_be_null=False)], keys=[0]).write([7]) == (
         b'{"a%s":7}'
