@@ -9,7 +9,7 @@ from typing import Any
 from django.db import DataError, connections
 from django.db.models import Model
 
-from outbox import database
+from outbox import database, moments
 from outbox.columns import AnyField
 from outbox.unreadable import unreadable
 
@@ -40,6 +40,7 @@ def read(
         condition = f"({found_by}) IN ({', '.join([one] * len(chunk))})"
         sql = f"SELECT {shown} FROM {_tables(model, name)} WHERE {condition}"  # noqa: S608
         with connection.cursor() as cursor:
+            moments.load(cursor)
             cursor.execute(
                 sql + (" FOR NO KEY UPDATE" if lock else ""),
                 [value for row in chunk for value in row],

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import CharField, DateTimeField, IntegerField, UUIDField
-from psycopg.postgres import types
-from psycopg.types.datetime import TimestamptzLoader
-
+from outbox import moments
 from outbox.columns import AnyField
 from outbox.payload import Column
 
 OLD = "outbox_old"
 """What rows were called before the statement; a table may be called "old" as well."""
-
-_TIMESTAMPTZ = types["timestamptz"].oid
 
 Rows = list[tuple[Any, ...]]
 
@@ -35,12 +30,12 @@ class Returning:
         self.old = [f"{OLD}.{quote(field.column)}" for field in self.followed]
         self._requested = [fields.index(field) for field in requested]
         self._converters = _converters(compiler, requested)
-        self._loads_moments = _has_moments(self.followed) and _are_plain(requested)
+        self._load_moments = moments.loading(compiler.connection, self.followed, requested)
 
     def prepare(self, cursor: Any) -> None:
-        """Load moments as psycopg does, in C; Django's own loader is Python's, for each value."""
-        if self._loads_moments:
-            cursor.cursor.adapters.register_loader(_TIMESTAMPTZ, TimestamptzLoader)
+        """Let the cursor load what comes back as the rows hold it."""
+        if self._load_moments:
+            self._load_moments(cursor)
 
     def requested(self, compiler: Any, rows: Rows) -> Rows:
         """What Django asked for, as it would have converted it."""
@@ -48,15 +43,6 @@ class Returning:
         if self._converters:
             found = [tuple(row) for row in compiler.apply_converters(found, self._converters)]
         return found
-
-
-def _has_moments(fields: Iterable[AnyField]) -> bool:
-    return any(isinstance(field, DateTimeField) for field in fields)
-
-
-def _are_plain(fields: Iterable[AnyField]) -> bool:
-    """Whether they hold no moments: a generated column, an array or a range may."""
-    return all(isinstance(field, IntegerField | CharField | UUIDField) for field in fields)
 
 
 def _converters(compiler: Any, requested: Sequence[AnyField]) -> Any:

@@ -1,5 +1,6 @@
 """Events wait unmade where nothing can refuse them; what may be refused is made at once."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -10,9 +11,10 @@ from outbox.buffer import buffer_of
 from outbox.context import context
 from outbox.errors import EventTooLarge, InvalidPayload
 from outbox.pending import LARGEST, Pending
+from outbox.reading import read
 from outbox.testing import captured_events
 from schemas.errors import MissingKey
-from tests.app.models import Code, Order, Shift, Talk
+from tests.app.models import Code, Counter, Meeting, Order, Shift, Specimen, Talk
 from tests.stored import stored
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -71,14 +73,54 @@ def test_an_event_that_waits_keeps_nothing_that_it_will_not_say() -> None:
         assert "weekly" not in repr(entry.arguments)
 
 
-def test_a_moment_is_told_in_utc_whatever_the_zone_of_the_session() -> None:
-    starts = datetime(2024, 1, 1, 12, tzinfo=UTC)
+@pytest.fixture
+def elsewhere() -> Iterator[None]:
+    """A transaction whose session has another zone than Django."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL TIME ZONE 'Asia/Tokyo'")
-        Shift.objects.create(starts=starts)
+        yield
+
+
+NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
+NOON_TEXT = "2024-01-01T12:00:00Z"
+
+
+def states() -> list[dict[str, object]]:
+    buffer_of(connection).flush()
+    return [row.json["after"] for row in stored()]
+
+
+def test_a_moment_is_told_in_utc_whatever_the_zone_of_the_session(elsewhere: None) -> None:
+    Shift.objects.create(starts=NOON)
+    with connection.cursor() as cursor:
         cursor.execute("SET LOCAL TIME ZONE 'UTC'")
-        Shift.objects.create(starts=starts)
-    assert {row.json["after"]["starts"] for row in stored()} == {"2024-01-01T12:00:00Z"}
+    Shift.objects.create(starts=NOON)
+    assert [state["starts"] for state in states()] == [NOON_TEXT] * 2
+
+
+def test_so_is_one_that_django_asks_for_beside_others(elsewhere: None) -> None:
+    meeting = Meeting.objects.create(starts=NOON)
+    assert (meeting.ends, meeting.ends.tzinfo) == (NOON, UTC)
+    (state,) = states()
+    assert state["starts"] == state["ends"] == NOON_TEXT
+
+
+def test_so_is_one_beside_a_text_that_django_asks_for(elsewhere: None) -> None:
+    Counter.objects.create(started_at=NOON)
+    assert [state["started_at"] for state in states()] == [NOON_TEXT]
+
+
+def test_so_is_one_in_a_range(elsewhere: None) -> None:
+    Specimen.objects.create(moments=(NOON, None))
+    assert [state["moments"] for state in states()] == [
+        {"lower": NOON_TEXT, "upper": None, "bounds": "[)"}
+    ]
+
+
+def test_so_is_one_that_is_read_later(elsewhere: None) -> None:
+    shift = Shift.objects.create(starts=NOON)
+    starts = Shift._meta.get_field("starts")
+    assert list(read(Shift, [starts], by=[Shift._meta.pk], values=[(shift.pk,)])) == [(NOON,)]
 
 
 def test_those_who_watch_see_an_event_at_once() -> None:
