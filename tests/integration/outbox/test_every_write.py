@@ -2,14 +2,17 @@
 
 import contextlib
 import json
+import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import wraps
 from itertools import count
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.db import connection, transaction
+from django.db.models import Model, QuerySet
 from django.db.models.signals import post_save
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
@@ -29,6 +32,8 @@ from schemas import Change, encode
 from tests.app.events import Said
 from tests.app.models import (
     Article,
+    Customer,
+    Label,
     Line,
     Listing,
     Lorry,
@@ -40,6 +45,7 @@ from tests.app.models import (
     Talk,
     Vehicle,
 )
+from tests.integration.outbox import ways
 from tests.integration.outbox.ways import WAYS, Rows, empty_tables
 from tests.stored import Stored, stored
 
@@ -310,3 +316,58 @@ def test_programs_find_a_fault(
                 phases=[Phase.generate],
             ),
         )
+
+
+def kinds_of_writers() -> dict[str, type]:
+    """What has methods that write, by which Django says so: `alters_data`."""
+    talk, label = Talk(pk=1), Label(pk=1)
+    managers = {
+        "one to many": Order(pk=1).lines,
+        "one to many or none": Customer().article_set,
+        "many to many": talk.tags,
+        "its other side": label.tagged,
+        "generic relation": talk.remarks,
+    }
+    kinds = {name: type(manager) for name, manager in managers.items()}
+    return {"rows": QuerySet, "row": Model, **kinds}
+
+
+def writers_of(kind: type) -> set[str]:
+    """A manager of a relation has some of its own, and those of querysets besides."""
+    own = vars(kind) if "Manager" in kind.__name__ else dir(kind)
+    public = (name for name in own if not name.startswith("_"))
+    return {name for name in public if getattr(getattr(kind, name), "alters_data", False)}
+
+
+def watched(method: Callable[..., Any], seen: set[Any], what: tuple[str, str]) -> Any:
+    @wraps(method)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        caller = sys._getframe(1)
+        if caller.f_code.co_filename.endswith("db/models/manager.py") and caller.f_back:
+            caller = caller.f_back
+        if caller.f_code.co_filename == ways.__file__:
+            seen.add(what)
+        return method(*args, **kwargs)
+
+    return run
+
+
+def test_every_method_of_django_that_writes_is_among_the_ways(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    empty_tables()
+    seen: set[tuple[str, str]] = set()
+    wanted = {
+        (label, name) for label, kind in kinds_of_writers().items() for name in writers_of(kind)
+    }
+    for label, kind in kinds_of_writers().items():
+        for name in writers_of(kind):
+            monkeypatch.setattr(kind, name, watched(getattr(kind, name), seen, (label, name)))
+    with outbox.suppress():
+        for way, name in WAYS:
+            for n in range(9):
+                with contextlib.suppress(Stop), transaction.atomic():
+                    getattr(way(count(1)), name)(n)
+                    raise Stop
+    assert len(wanted) > 70
+    assert wanted - seen == set()

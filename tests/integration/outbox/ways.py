@@ -1,7 +1,7 @@
 """Every way in which Django's ORM writes rows; `n` chooses among rows and values."""
 
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -277,22 +277,6 @@ class Relations(Rows):
         Talk.objects.update(speaker=customer)
         customer.delete()
 
-    def many_to_many(self, n: int) -> None:
-        talk, label, other = self.some(Talk, n), self.some(Label, n), self.new_label()
-        near, far = talk.tags, label.tagged
-        ways: list[Callable[[], object]] = [
-            lambda: near.add(label, other),
-            lambda: near.remove(label),
-            lambda: near.set([other]),
-            lambda: near.clear(),
-            lambda: far.add(talk, self.new_talk()),
-            lambda: far.remove(talk),
-            lambda: far.set([self.new_talk()]),
-            lambda: far.clear(),
-            lambda: near.create(name=self.text()),
-        ]
-        ways[n % 9]()
-
     def rows_between(self, n: int) -> None:
         talk, label = self.some(Talk, n), self.some(Label, n)
         ways: list[Callable[[], object]] = [
@@ -310,12 +294,9 @@ class Relations(Rows):
         ways: list[Callable[[], object]] = [
             lambda: Remark.objects.create(about=order),
             lambda: self.new_talk().remarks.add(remark),
-            lambda: talk.remarks.set([remark]),
-            lambda: talk.remarks.remove(remark),
-            lambda: talk.remarks.clear(),
             lambda: talk.delete(),
         ]
-        ways[n % 6]()
+        ways[n % 3]()
 
     def delete_a_label(self, n: int) -> None:
         self.some(Label, n).delete()
@@ -354,26 +335,80 @@ class Asynchronous(Rows):
 
         async_to_sync(work)()
 
-    def relations(self, n: int) -> None:
-        talk, label = self.some(Talk, n), self.some(Label, n)
-        ways: list[Callable[[], Awaitable[object]]] = [
-            lambda: talk.tags.aadd(label),
-            lambda: talk.tags.aset([label]),
-            lambda: label.tagged.aremove(talk),
-            lambda: label.tagged.aclear(),
-            lambda: talk.tags.acreate(name=self.text()),
-            lambda: talk.remarks.acreate(text=self.text()),
-        ]
 
+class Managers(Rows):
+    """Of each kind of relation, every method of its manager; one to many has not all of them."""
+
+    def of_one_to_many(self, n: int) -> None:
+        order, line = self.some(Order, n), Line.objects.create(order=self.new_order())
+        self._change(order.lines, n, line, "text")
+
+    def of_one_to_many_or_none(self, n: int) -> None:
+        self._change(self.some(Customer, n).article_set, n, self.some(Article, n), "slug")
+
+    def of_many_to_many(self, n: int) -> None:
+        self._change(self.some(Talk, n).tags, n, self.some(Label, n), "name")
+
+    def of_many_to_many_from_the_other_side(self, n: int) -> None:
+        self._change(self.some(Label, n).tagged, n, self.some(Talk, n), "title")
+
+    def of_a_generic_relation(self, n: int) -> None:
+        remark = Remark.objects.create(about=self.some(Order, n))
+        self._change(self.some(Talk, n).remarks, n, remark, "text")
+
+    def _change(self, manager: Any, n: int, row: Model, column: str) -> None:
+        if hasattr(manager, name := CHANGES[n % len(CHANGES)]):
+            if name == "remove":
+                manager.add(row)  # others than these are refused, or nothing happens
+            self._call(manager, name, *self._arguments(name, row, column, n))
+
+    def _arguments(
+        self, name: str, row: Model, column: str, n: int
+    ) -> tuple[list[Any], dict[str, Any]]:
+        match name:
+            case "create":
+                return [], {column: self.text()}
+            case "get_or_create":
+                return [], {column: f"got {n}"}
+            case "update_or_create":
+                return [], {column: f"got {n}", "defaults": {column: self.text()}}
+            case "set":
+                return [[row]], {}
+            case "clear":
+                return [], {}
+            case _:
+                return [row], {}
+
+    def _call(self, manager: Any, name: str, args: list[Any], kwargs: dict[str, Any]) -> None:
+        getattr(manager, name)(*args, **kwargs)
+
+
+CHANGES = ["add", "create", "get_or_create", "update_or_create", "set", "remove", "clear"]
+
+
+class AsynchronousManagers(Managers):
+    """The asynchronous twins."""
+
+    def _call(self, manager: Any, name: str, args: list[Any], kwargs: dict[str, Any]) -> None:
         async def work() -> None:
-            await ways[n % 6]()
+            await getattr(manager, f"a{name}")(*args, **kwargs)
 
         async_to_sync(work)()
 
 
+KINDS: tuple[type[Rows], ...] = (
+    Instances,
+    Bulks,
+    Querysets,
+    Children,
+    Relations,
+    Asynchronous,
+    Managers,
+    AsynchronousManagers,
+)
 WAYS = [
     (kind, name)
-    for kind in (Instances, Bulks, Querysets, Children, Relations, Asynchronous)
-    for name in sorted(vars(kind))
-    if not name.startswith("_")
+    for kind in KINDS
+    for name in dir(kind)
+    if name not in dir(Rows) and not name.startswith("_")
 ]
