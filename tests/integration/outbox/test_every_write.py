@@ -42,11 +42,12 @@ from tests.app.models import (
     Order,
     Remark,
     Seat,
+    Shelf,
     Talk,
     Vehicle,
 )
 from tests.integration.outbox import ways
-from tests.integration.outbox.ways import WAYS, Rows, empty_tables
+from tests.integration.outbox.ways import PAST_DJANGO, WAYS, Rows, empty_tables
 from tests.stored import Stored, stored
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -62,9 +63,10 @@ CAPTURED: dict[str, tuple[Any, tuple[str, ...]]] = {
     "test.remarks": (Remark, ("id",)),
     "test.talks": (Talk, ("id",)),
     "test.listings": (Listing, ("id",)),
+    "test.shelves": (Shelf, ("code",)),
     "test.talk-tags": (Talk.tags.through, ("id",)),
 }
-UNSEEN = {"internal_note", "password"}
+UNSEEN = {"internal_note", "note", "password"}
 N = st.integers(0, 8)
 
 
@@ -92,7 +94,9 @@ class Program(RuleBasedStateMachine):
         self.consumer = Consumer()
 
     @precondition(lambda self: usable())
-    @rule(writes=st.lists(st.tuples(st.sampled_from(WAYS), N), min_size=1, max_size=4))
+    @rule(
+        writes=st.lists(st.tuples(st.sampled_from(WAYS + PAST_DJANGO), N), min_size=1, max_size=4)
+    )
     def write(self, writes: list[tuple[tuple[type[Rows], str], int]]) -> None:
         for (kind, name), n in writes:
             getattr(kind(self.numbers), name)(n)

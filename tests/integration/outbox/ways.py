@@ -24,6 +24,7 @@ from tests.app.models import (
     Order,
     Remark,
     Seat,
+    Shelf,
     Talk,
     UrgentOrder,
     Vehicle,
@@ -31,7 +32,8 @@ from tests.app.models import (
 
 EMPTY = """
     TRUNCATE testapp_order, testapp_article, testapp_vehicle, testapp_seat, testapp_member,
-    testapp_customer, testapp_talk, testapp_label, testapp_remark, testapp_note, outbox_event
+    testapp_customer, testapp_talk, testapp_label, testapp_remark, testapp_note, testapp_shelf,
+    outbox_event
     RESTART IDENTITY CASCADE
 """
 
@@ -82,6 +84,9 @@ class Rows:
 
     def new_talk(self) -> Talk:
         return Talk.objects.create(title=self.text())
+
+    def new_shelf(self) -> Shelf:
+        return Shelf.objects.create(code=self.text(), books=1)
 
 
 class Instances(Rows):
@@ -396,7 +401,76 @@ class AsynchronousManagers(Managers):
         async_to_sync(work)()
 
 
-KINDS: tuple[type[Rows], ...] = (
+class PastDjango(Rows):
+    """Statements that Django does not compile, to a table that is captured by trigger."""
+
+    def insert(self, n: int) -> None:
+        sql = "INSERT INTO testapp_shelf (code, label, books) VALUES (%s, %s, 1)"
+        self._execute(f"{sql}, (%s, '', 2)", self.text(), self.text(), self.text())
+
+    def insert_or_update(self, n: int) -> None:
+        self._execute(
+            "INSERT INTO testapp_shelf (code, label, books) VALUES (%s, %s, 1), (%s, '', 1) "
+            "ON CONFLICT (code) DO UPDATE SET label = excluded.label",
+            *(self.some(Shelf, n).code, self.text(), self.text()),
+        )
+
+    def update(self, n: int) -> None:
+        self._execute("UPDATE testapp_shelf SET books = books + 1 WHERE id > %s", n)
+
+    def update_the_keys(self, n: int) -> None:
+        self._execute("UPDATE testapp_shelf SET code = code || %s", f" {self.number()}")
+
+    def exchange_the_keys(self, n: int) -> None:
+        """One takes the key that another leaves, in one transaction."""
+        one, other = self.some(Shelf, n), self.new_shelf()
+        move = "UPDATE testapp_shelf SET code = %s WHERE code = %s"
+        with transaction.atomic():
+            self._execute(move, "free", one.code)
+            self._execute(move, one.code, other.code)
+            self._execute(move, other.code, "free")
+
+    def delete(self, n: int) -> None:
+        self._execute(
+            "WITH gone AS (DELETE FROM testapp_shelf WHERE id %% 3 = %s RETURNING 1) "
+            "SELECT count(*) FROM gone",
+            n % 3,
+        )
+
+    def copy(self, n: int) -> None:
+        sql = "COPY testapp_shelf (code, label, books) FROM STDIN"
+        with connection.cursor() as cursor, cursor.copy(sql) as copy:
+            for _ in range(n):
+                copy.write_row((self.text(), "copied", n))
+
+    def raw(self, n: int) -> None:
+        list(Shelf.objects.raw("UPDATE testapp_shelf SET label = %s RETURNING *", [self.text()]))
+
+    def by_django(self, n: int) -> None:
+        shelf = self.some(Shelf, n)
+        ways: list[Callable[[], object]] = [
+            lambda: Shelf.objects.bulk_create([Shelf(code=self.text()), Shelf(code=self.text())]),
+            lambda: Shelf.objects.update(books=F("books") + n),
+            lambda: Shelf(pk=shelf.pk, code=self.text()).save(),
+            lambda: shelf.delete(),
+        ]
+        ways[n % 4]()
+
+    def _execute(self, sql: str, *params: str | int) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, params)
+
+
+def _ways(*kinds: type[Rows]) -> list[tuple[type[Rows], str]]:
+    return [
+        (kind, name)
+        for kind in kinds
+        for name in dir(kind)
+        if name not in dir(Rows) and not name.startswith("_")
+    ]
+
+
+WAYS = _ways(
     Instances,
     Bulks,
     Querysets,
@@ -406,9 +480,4 @@ KINDS: tuple[type[Rows], ...] = (
     Managers,
     AsynchronousManagers,
 )
-WAYS = [
-    (kind, name)
-    for kind in KINDS
-    for name in dir(kind)
-    if name not in dir(Rows) and not name.startswith("_")
-]
+PAST_DJANGO = _ways(PastDjango)
