@@ -104,8 +104,12 @@ class Payload:
         return tuple(values[column.name] for column in self.pk)
 
     def same_key(self, one: Values, other: Values) -> bool:
-        """Whether the key columns hold equal values; others may still have the same text."""
-        return all(one[column.name] == other[column.name] for column in self.key)
+        """Whether the key columns hold the same; what differs may still have the same text."""
+        # In JSON, 1 and true are two keys, and equal in Python.
+        return all(
+            one[name] == other[name] and type(one[name]) is type(other[name])
+            for name, _, _ in self.key
+        )
 
     def changed(self, before: Values, after: Values) -> tuple[str, ...]:
         """The names, in the contract, of the columns that hold something else now."""

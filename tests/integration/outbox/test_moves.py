@@ -9,7 +9,9 @@ from django.db.models.expressions import RawSQL
 
 from outbox import statements
 from outbox.errors import KeyUnknown
-from tests.app.models import Article, Code, Customer, Seat, Switch
+from outbox.options import Options
+from outbox.payload import payload_of
+from tests.app.models import Article, Code, Customer, Seat, Specimen, Switch
 from tests.stored import operations, stored
 from tests.waiting import meanwhile
 
@@ -35,6 +37,12 @@ def test_a_key_that_the_database_computes_moves_the_row() -> None:
     code.name = "Three"
     code.save()
     assert keys() == ["one", "one", "one†", "two", "two", "two†", "three"]
+
+
+def test_two_keys_in_json_are_not_the_same_because_python_holds_them_for_equal() -> None:
+    payload = payload_of(Specimen, Options(key="data"))
+    assert payload.same_key({"data": 1}, {"data": 1})
+    assert not payload.same_key({"data": 1}, {"data": True})
 
 
 def test_an_upsert_that_gives_another_key_moves_the_row_or_is_refused(old: str) -> None:
