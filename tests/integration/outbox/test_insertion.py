@@ -16,7 +16,7 @@ from outbox.errors import FlushFailed
 from tests.app.events import Said
 from tests.app.models import Line, Order
 from tests.stored import said, stored
-from tests.waiting import meanwhile
+from tests.waiting import eventually, meanwhile
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,6 +29,13 @@ def say(*words: str, who: str = "me") -> None:
 def flush() -> None:
     """What happens first at a commit, while the transaction stays open."""
     buffer_of(connection).flush()
+
+
+def somebody_waits() -> bool:
+    """For a lock of a key."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        return bool(cursor.fetchone()[0])
 
 
 @pytest.mark.parametrize("many", [insertion.COPIED_FROM - 1, insertion.COPIED_FROM, 3_000])
@@ -194,11 +201,29 @@ class TestStrictKeyOrder:
             other.start()
             other.join(10)
             assert not other.is_alive()
-        assert said() == ["first", "second"]
+        assert said() == ["first", f"for {who}"]
 
-    def say_elsewhere(self, who: str) -> None:
-        say("second", who=who)
+    def say_elsewhere(self, *keys: str) -> None:
+        with transaction.atomic():
+            outbox.record(*(Said(who=key, what=f"for {key}") for key in keys))
         connection.close()
+
+    @override_settings(OUTBOX_STRICT_KEY_ORDER=True)
+    def test_nobody_waits_for_a_key_with_a_later_one_in_hand(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Else two transactions with the same keys could wait for each other."""
+        monkeypatch.setattr(insertion, "_lock", lambda row: int(row.key))
+        other = Thread(target=self.say_elsewhere, args=("2", "1"))
+        with transaction.atomic():
+            say("first", who="1")
+            flush()
+            other.start()
+            eventually(somebody_waits)
+            say("second", who="2")
+            flush()
+        other.join(10)
+        assert said() == ["first", "second", "for 2", "for 1"]
 
     @override_settings(OUTBOX_STRICT_KEY_ORDER=True)
     def test_it_costs_one_statement_for_all_keys(self) -> None:

@@ -28,7 +28,7 @@ from outbox.coverage import of as coverage_of
 from outbox.errors import InvalidCapture
 from outbox.expressions import _EXPRESSIONS
 from outbox.testing import assert_recorded, captured_events
-from tests.app.models import Lorry, Note, Order, Shelf
+from tests.app.models import Lorry, Note, Order, Shelf, Twin
 from tests.stored import operations, stored
 from tests.system_checks import messages
 
@@ -135,6 +135,16 @@ class TestWriters:
         model = ProjectState.from_apps(apps).apps.get_model("testapp", "Shelf")
         model._default_manager.create(code="a")
         assert operations() == ["create"]
+
+    def test_rows_of_a_transaction_are_in_the_order_of_their_writes_whatever_their_table(
+        self,
+    ) -> None:
+        execute(INSERT, "a", "")
+        twin = Twin.objects.create()
+        execute(INSERT, "b", "")
+        Twin.objects.update(whole=2)
+        Shelf.objects.filter(code="a").update(label="c")
+        assert [row.key for row in stored()] == ["a", str(twin.pk), "b", str(twin.pk), "a"]
 
     @pytest.mark.django_db(transaction=True)
     def test_another_program_is_captured_in_its_own_transaction(self) -> None:
