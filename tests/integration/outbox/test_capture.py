@@ -16,6 +16,7 @@ from pydantic import BaseModel
 import outbox
 from outbox.capture import captured_models, release
 from outbox.errors import InvalidCapture
+from outbox.patching import reverted
 from schemas import Change, key_of
 from schemas.errors import DuplicateContract, InvalidContract, MissingKey
 from tests.app.models import (
@@ -50,6 +51,15 @@ def test_a_create_an_update_and_a_delete_are_three_events_and_a_tombstone() -> N
     assert {row[1:6] for row in stored()} == {
         ("test.orders", str(pk), "testapp.order", 1, str(pk)),
     }
+
+
+def test_what_is_written_while_the_patches_are_taken_back_is_no_event() -> None:
+    with reverted():
+        order = Order.objects.create(number="1")
+        Order.objects.update(number="2")
+    assert (Order.objects.get().number, stored()) == ("2", [])
+    order.delete()
+    assert operations() == ["delete", "tombstone"]
 
 
 def test_an_uncaptured_model_records_nothing() -> None:

@@ -1,14 +1,18 @@
 """Methods of Django's that others patch as well."""
 
+import sys
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import connection
 from django.db.models import Model
 from django.db.models.sql import DeleteQuery
 from django.db.models.sql.compiler import SQLCompiler, SQLInsertCompiler
 
+import outbox
 from outbox import checks, compilers
 from outbox.patching import is_patched, patch, reverted
 from tests.app.models import Note
@@ -75,6 +79,33 @@ def test_patches_are_taken_back_and_put_on_again(cls: type[Compiler]) -> None:
     assert cls().run() == ["other", "theirs"]
     assert child().run() == ["ours", "theirs"]
     assert all(map(is_patched, (SQLInsertCompiler.execute_sql, Model.save_base)))
+
+
+OURS = Path(outbox.__file__).parent
+
+
+def patches() -> dict[str, object]:
+    """Functions of ours in classes of Django's; a wrapper has the name of what it wraps."""
+    found = (vars(module) for name, module in sys.modules.items() if name.startswith("django."))
+    classes = {each for names in found for each in names.values() if isinstance(each, type)}
+    return {
+        f"{cls.__name__}.{name}": each
+        for cls in classes
+        for name, each in vars(cls).items()
+        if (code := getattr(each, "__code__", None)) and OURS in Path(code.co_filename).parents
+    }
+
+
+def test_no_patch_is_left_where_they_are_taken_back() -> None:
+    assert {"Model.save_base", "SQLUpdateCompiler.execute_sql"} <= patches().keys()
+    with reverted():
+        assert patches() == {}
+
+
+def test_whoever_starts_the_application_again_changes_nothing() -> None:
+    before = patches()
+    apps.get_app_config("outbox").ready()
+    assert patches() == before
 
 
 def test_a_compiler_that_stands_before_ours_is_named_by_a_check(
