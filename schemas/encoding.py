@@ -53,7 +53,8 @@ def key_text(value: object) -> str:
 
     A string is its own text, an int is decimal, a UUID lower case with hyphens, a datetime in UTC,
     a Decimal without exponent and trailing zeros; all others are their JSON without quotes.
-    `MissingKey` for None and the empty string, `Unencodable` for what is not a scalar.
+    `MissingKey` for None and the empty string, `Unencodable` for what is not a scalar and for a
+    text that cannot be stored.
     """
     if type(value) is int and value.bit_length() < 64:
         return str(value)
@@ -62,6 +63,8 @@ def key_text(value: object) -> str:
         raise MissingKey(f"a key cannot be {value!r}; set the field that is the key")
     if not text.isascii() and (reason := culprit.reason(text)):
         raise _no_key(text, reason)
+    if "\0" in text:
+        raise _no_key(text, "it has a NUL, which no text of PostgreSQL holds; leave it out")
     return text
 
 

@@ -42,6 +42,7 @@ BAD = [
     ("not a number", lambda: Loose(value=[{"x": float("nan")}]), SchemaError, "value"),
     ("a lone surrogate in a value", lambda: Loose(value="\ud800"), SchemaError, "value"),
     ("a lone surrogate in a key", lambda: Loose(key="\ud800"), SchemaError, "key"),
+    ("a NUL in a key", lambda: Loose(key="a\0b"), SchemaError, "key: .* it has a NUL"),
     ("a missing key", lambda: Loose(key=None), SchemaError, "key"),
     ("an empty key", lambda: Loose(key=""), SchemaError, "key"),
     ("a contract without key", Keyless, SchemaError, "key="),

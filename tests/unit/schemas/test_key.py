@@ -114,6 +114,7 @@ def test_an_event_without_a_key_says_where_to_add_one() -> None:
     ("value", "why"),
     [
         ("\ud800", "a lone surrogate"),
+        ("a\0b", "it has a NUL"),
         (float("nan"), "JSON has no such number"),
         (Decimal("NaN"), "JSON has no such number"),
         (NOON.replace(tzinfo=None), "no time zone"),
