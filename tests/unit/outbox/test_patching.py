@@ -87,7 +87,8 @@ OURS = Path(outbox.__file__).parent
 def patches() -> dict[str, object]:
     """Functions of ours in classes of Django's; a wrapper has the name of what it wraps."""
     found = (vars(module) for name, module in sys.modules.items() if name.startswith("django."))
-    classes = {each for names in found for each in names.values() if isinstance(each, type)}
+    every = (each for names in found for each in names.values())
+    classes = {each for each in every if issubclass(type(each), type)}  # wakes no lazy object
     return {
         f"{cls.__name__}.{name}": each
         for cls in classes
