@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, cast
 
 from django.apps import apps
@@ -15,18 +15,14 @@ from outbox.buffer import Buffer
 from outbox.columns import AnyField
 from outbox.context import headers
 from outbox.contracts import event_class
+from outbox.deferral import Deferral
 from outbox.options import Options
 from outbox.payload import Column, Payload, Values, payload_of
-from outbox.pending import LARGEST, Entry, Pending, settled
-from outbox.reading import Row
+from outbox.pending import Entry, Pending, settled, size_of, small
 from outbox.recorded import Recorded, recorded, tombstone
-from outbox.short import Shape, Short
-from outbox.tables import Later, Op, Write
+from outbox.tables import Op, Write
 from outbox.triggers import trigger_of
 from schemas import Change, Contract
-
-_AROUND = 100
-"""Bytes of a change around its states and the names of what changed, at most."""
 
 
 class Captured:
@@ -92,6 +88,14 @@ class Captured:
         """Whether the database records the events, and statements are left alone."""
         return self.options.via == "trigger"
 
+    @cached_property
+    def deferral(self) -> Deferral | None:
+        """What makes events of rows later, where no read and no comparison decides on them."""
+        short = self.payload.short
+        if short is None or self.options.refresh or self.options.skip_unchanged:
+            return None
+        return Deferral(self, short)
+
     @property
     def columns(self) -> tuple[Column, ...]:
         return self.payload.columns
@@ -116,20 +120,6 @@ class Captured:
                 buffer.append(self._change("create", after, after=after))
             else:
                 buffer.extend(self._updated(before, after))
-
-    @cached_property
-    def later(self) -> Later | None:
-        short = self.payload.short
-        return partial(self._later, short) if short and not self.options.refresh else None
-
-    def _later(self, short: Short, row: Row) -> Pending | None:
-        shape = short.shape(row)
-        size = _small(shape.most(row)) if shape else None
-        return None if size is None else Pending(self._created, (shape, row, headers()), size)
-
-    def _created(self, shape: Shape, row: Row, headers: bytes | None) -> Recorded:
-        text, key = Change.text("create", after=shape.write(row)), shape.key(row)
-        return recorded(self.contract, text, topic=self.topic, key=key, headers=headers)
 
     def _refreshed(self, writes: Sequence[Write]) -> Iterator[Write]:
         """With the values that triggers have set since the rows were written."""
@@ -175,15 +165,8 @@ class Captured:
     ) -> Entry:
         """The event of a row, which goes by the key in `values`: made now if that may fail."""
         arguments = (op, values, before, after, changed, headers())
-        size = self._most(before, after, changed)
+        size = small(self.payload.most(before, after), names=size_of(changed or ()))
         return self._row(*arguments) if size is None else Pending(self._row, arguments, size)
-
-    def _most(
-        self, before: Values | None, after: Values | None, changed: Sequence[str] | None
-    ) -> int | None:
-        """The most bytes that the event has; None where it may be refused, or is large."""
-        names = sum(4 * len(name) + 3 for name in changed) if changed else 0
-        return _small(self.payload.most(before, after), and_more=names)
 
     def _row(
         self,
@@ -203,11 +186,3 @@ class Captured:
         )
         key = payload.key_of(values)
         return recorded(self.contract, text, topic=self.topic, key=key, headers=headers)
-
-
-def _small(size: int | None, and_more: int = 0) -> int | None:
-    """The most bytes of an event with states of this size; None if it is no small one."""
-    if size is None:
-        return None
-    size += _AROUND + and_more
-    return size if size <= LARGEST and size <= conf.current().max_event_bytes else None

@@ -88,7 +88,7 @@ class Part:
     captured: Captured
     table: type[Model]
     is_part = True
-    later = None
+    deferral = None
 
     @property
     def model(self) -> type[Model]:

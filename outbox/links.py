@@ -78,8 +78,8 @@ class CapturedLinks:
     """Rows of the relation's table that come or go are told in events of this contract."""
 
     is_part = False
+    deferral = None
     by_trigger = False
-    later = None
 
     def __init__(self, relation: Relation, contract: Contract) -> None:
         self.relation = relation

@@ -247,8 +247,15 @@ class Update(Statement):
             for field in pk
         )
 
+    def keep(self, rows: Rows) -> None:
+        if not self.more:
+            super().keep(rows)
+            return
+        columns, old_at = len(self.returning.followed), self.returning.width
+        self.table.updated([(row[old_at:], row[:columns]) for row in rows], self.buffer)
+
     def write(self, values: Values, more: Sequence[Any]) -> Write:
-        return Write("update", self.table.values(more) if more else None, values)
+        return Write("update", None, values)
 
 
 class Delete(Statement):

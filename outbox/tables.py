@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
-from typing import Any, Literal, NamedTuple, Protocol
+from itertools import starmap
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from django.apps import apps
 from django.db.models import Model
@@ -13,16 +14,14 @@ from outbox import conf
 from outbox.buffer import Buffer
 from outbox.columns import AnyField
 from outbox.payload import Column, Values, canonical
-from outbox.pending import Pending
 from outbox.reading import Row
 from outbox.returning import Returning
 from outbox.suppression import is_anything_suppressed, is_suppressed
 
+if TYPE_CHECKING:
+    from outbox.deferral import Deferral
+
 Op = Literal["create", "update", "delete"]
-
-
-Later = Callable[[Row], Pending | None]
-"""The event of a row, of a follower's columns in their order; None if it has to be made now."""
 
 
 class Write(NamedTuple):
@@ -59,8 +58,8 @@ class Follower(Protocol):
         """Whether an update of these columns must say what they held."""
 
     @property
-    def later(self) -> Later | None:
-        """What lets events of new rows wait to be made; None where none may."""
+    def deferral(self) -> Deferral | None:
+        """What makes its events later, row by row; None where it cannot wait."""
 
     def written(self, writes: Sequence[Write], buffer: Buffer) -> None:
         """Record what happened to some rows, in this order."""
@@ -73,6 +72,7 @@ class Table:
         self.label = model._meta.label
         self._model = model
         self.followers = followers
+        self._moves: dict[tuple[str | None, ...], bool] = {}
         self._returning: dict[tuple[AnyField, ...], Returning] = {}
 
     def active(self, sender: type[Model], *, raw: bool = False) -> Table | None:
@@ -98,7 +98,10 @@ class Table:
         return tuple({column.field: column for column in columns}.values())
 
     def moves(self, assigned: Collection[AnyField]) -> bool:
-        return any(each.moves(assigned) for each in self.followers)
+        columns = tuple([field.column for field in assigned])
+        if columns not in self._moves:
+            self._moves[columns] = any(each.moves(assigned) for each in self.followers)
+        return self._moves[columns]
 
     def needs_before(self, assigned: Collection[AnyField]) -> bool:
         return any(each.needs_before(assigned) for each in self.followers)
@@ -112,9 +115,9 @@ class Table:
         return found
 
     @cached_property
-    def _later(self) -> Later | None:
+    def _deferral(self) -> Deferral | None:
         """Where nobody else has to be told first."""
-        return self.followers[0].later if len(self.followers) == 1 else None
+        return self.followers[0].deferral if len(self.followers) == 1 else None
 
     @cached_property
     def _names(self) -> list[str]:
@@ -130,12 +133,12 @@ class Table:
 
     def created(self, rows: Sequence[Row], buffer: Buffer) -> None:
         """Rows of a statement that are new, of the columns alone."""
-        later = self._later
-        if later is None:
+        deferral = self._deferral
+        if deferral is None:
             self.written([self._create(row) for row in rows], buffer)
             return
         for row in rows:
-            entry = later(row)
+            entry = deferral.created(row)
             if entry is None:
                 self.written([self._create(row)], buffer)
             else:
@@ -143,6 +146,23 @@ class Table:
 
     def _create(self, row: Row) -> Write:
         return Write("create", None, self.values(row))
+
+    def updated(self, rows: Sequence[tuple[Row, Row]], buffer: Buffer) -> None:
+        """Rows before and after, of the columns alone."""
+        deferral = self._deferral
+        # One row may take the key that another leaves: they are looked at together.
+        if deferral is None or any(starmap(deferral.moved, rows)):
+            self.written([self._update(*row) for row in rows], buffer)
+            return
+        for row in rows:
+            entry = deferral.updated(*row)
+            if entry is None:
+                self.written([self._update(*row)], buffer)
+            else:
+                buffer.append(entry)
+
+    def _update(self, before: Row, after: Row) -> Write:
+        return Write("update", self.values(before), self.values(after))
 
     def written(self, writes: Sequence[Write], buffer: Buffer) -> None:
         for each in self.followers:

@@ -15,7 +15,7 @@ from outbox.reading import read
 from outbox.testing import captured_events
 from schemas.errors import MissingKey
 from tests.app.models import Code, Counter, Meeting, Order, Shift, Specimen, Talk
-from tests.stored import stored
+from tests.stored import operations, stored
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,6 +37,27 @@ def test_an_event_says_what_held_when_its_row_was_written() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT convert_from(headers, 'UTF8') FROM outbox_event ORDER BY id")
         assert cursor.fetchall() == [('{"actor": "ann"}',), ('{"actor": "bob"}',)]
+
+
+def test_updates_of_one_row_and_of_many_wait() -> None:
+    with transaction.atomic():
+        first, second = (Order.objects.create(number=number) for number in "12")
+        first.number = "3"
+        first.save()
+        Order.objects.update(number="3")
+        assert pending() == [True] * 5
+    alone, *together = [(int(row.key), row.json["changed"]) for row in stored()[2:]]
+    assert alone == (first.pk, ["number"])
+    assert sorted(together) == [(first.pk, []), (second.pk, ["number"])]
+
+
+def test_an_update_that_moves_the_key_or_that_may_be_dropped_is_looked_at_at_once() -> None:
+    with transaction.atomic():
+        Meeting.objects.create(starts=datetime(2024, 1, 1, tzinfo=UTC)).save()
+        order = Order.objects.create(number="1")
+        Order.objects.update(id=order.pk + 1)
+        assert pending() == [True, True, False, False, True]
+    assert operations("test.orders") == ["create", "delete", "tombstone", "create"]
 
 
 def test_events_before_and_after_a_pending_one_keep_their_places() -> None:
