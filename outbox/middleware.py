@@ -26,6 +26,8 @@ class ContextMiddleware:
 
     The request id comes from the header `X-Request-ID`, the correlation id from
     `X-Correlation-ID`; a missing or strange one is made anew, for the correlation the request's.
+    A request that says why it is made (`X-Causation-ID`, the id of an event, say) sets
+    `causationid` too.
     Stands behind the authentication middleware. The user is looked at when an event is recorded.
     """
 
@@ -58,8 +60,12 @@ class ContextMiddleware:
 def _attributes_of(request: HttpRequest) -> Attributes:
     request_id = _identifier(request, "X-Request-ID") or str(uuid7())
     correlation_id = _identifier(request, "X-Correlation-ID") or request_id
-    actor = partial(_actor, request)
-    return {"actor": actor, "request_id": request_id, "correlation_id": correlation_id}
+    return {
+        "actor": partial(_actor, request),
+        "request_id": request_id,
+        "correlation_id": correlation_id,
+        "causation_id": _identifier(request, "X-Causation-ID"),
+    }
 
 
 def _identifier(request: HttpRequest, header: str) -> str | None:

@@ -188,6 +188,16 @@ class TestMiddleware:
             {"requestid": "r-2", "correlationid": "c-2"},
         ]
 
+    @pytest.mark.parametrize(
+        ("header", "causation"), [("e-1", {"causationid": "e-1"}), ("a b", {})]
+    )
+    def test_a_request_that_says_its_cause_passes_it_on(
+        self, events: list[Any], header: str, causation: dict[str, str]
+    ) -> None:
+        Client().get("/create/1/", headers={"X-Request-ID": "r-1", "X-Causation-ID": header})
+        (event,) = events
+        assert event.extensions == {"requestid": "r-1", "correlationid": "r-1", **causation}
+
     def test_a_missing_or_strange_identifier_is_made_anew(self, events: list[Any]) -> None:
         Client().get("/create/1/")
         Client().get("/create/2/", headers={"X-Request-ID": "a b"})
