@@ -11,7 +11,7 @@ from outbox.context import headers
 from outbox.pending import Pending, size_of, small
 from outbox.reading import Row
 from outbox.recorded import Recorded, recorded
-from outbox.short import Shape, Short
+from outbox.short import PLAIN_KEYS, Shape, Short
 from schemas import Change
 
 if TYPE_CHECKING:
@@ -39,9 +39,12 @@ class Deferral:
 
     def moved(self, before: Row, after: Row) -> bool:
         """Whether a row may go by another key now."""
-        # In JSON, 1 and true are two keys, and equal in Python.
+        # Others may be equal in Python alone: 1 and true, or moments where clocks are set back.
         return any(
-            before[at] != after[at] or type(before[at]) is not type(after[at]) for at in self._keys
+            before[at] != after[at]
+            or type(before[at]) is not type(after[at])
+            or type(after[at]) not in PLAIN_KEYS
+            for at in self._keys
         )
 
     def updated(self, before: Row, after: Row) -> Pending | None:

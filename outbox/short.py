@@ -19,7 +19,9 @@ from schemas.scalars import Writer, most_of, quoted
 SHAPES = 1_000
 """How many are kept; a table with many columns that may be null has more."""
 
-_NEVER_EMPTY = {int, UUID}
+PLAIN_KEYS = frozenset({int, UUID})
+"""Types of keys that have a text, whatever they hold; equal ones have the same."""
+
 _LONGEST_KEY = 40
 _BYTES = {str: 6, bytes: 2}
 """Of JSON for each unit of length, at most."""
@@ -65,7 +67,7 @@ class Shape:
         self._decimals = [column for column, kind in columns if kind is Decimal]
         self._checks = [(at, _IS_WRITTEN[kind]) for at, kind in columns if kind in _IS_WRITTEN]
         self._keys = keys
-        self._key_may_be_refused = not _NEVER_EMPTY.issuperset(kinds[column] for column in keys)
+        self._key_may_be_refused = not PLAIN_KEYS.issuperset(kinds[column] for column in keys)
 
     def write(self, row: Row) -> bytes:
         """The JSON object; ValueError for what JSON does not have."""

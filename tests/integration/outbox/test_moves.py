@@ -1,13 +1,16 @@
 """Rows that go by another key than before."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.db import connection
-from django.db.models import Count, F, Q
+from django.db import connection, transaction
+from django.db.models import Case, Count, F, Q, Value, When
 from django.db.models.expressions import RawSQL
 
-from outbox import statements
+from outbox import statements, tables
+from outbox.captured import Captured
+from outbox.contracts import contract_of
 from outbox.errors import KeyUnknown
 from outbox.options import Options
 from outbox.payload import payload_of
@@ -126,6 +129,26 @@ def test_rows_that_change_keys_among_themselves_all_stay() -> None:
                 f"ALTER TABLE testapp_article DROP CONSTRAINT {name}, "
                 f"ADD CONSTRAINT {name} UNIQUE (slug)"
             )
+
+
+@pytest.fixture
+def keyed_by_moments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Specimens go by a moment each, and their state is one that could wait."""
+    line = contract_of("Specimen", type="test.moment", version=1, topic="test.moments", key=None)
+    captured = Captured(Specimen, line, Options(key="moment", fields=["text"]))
+    monkeypatch.setitem(tables._tables, Specimen._meta.db_table, tables.Table(Specimen, [captured]))
+
+
+@pytest.mark.usefixtures("keyed_by_moments")
+def test_moments_that_python_takes_for_equal_are_two_keys_all_the_same() -> None:
+    first, second = (datetime(2024, 10, 27, hour, 30, tzinfo=UTC) for hour in (0, 1))
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL TIME ZONE 'Europe/Berlin'")
+        Specimen.objects.bulk_create([Specimen(moment=first), Specimen(moment=second)])
+        other = Case(When(moment=first, then=Value(second)), default=Value(first))
+        Specimen.objects.update(moment=other)
+    one, two = "2024-10-27T00:30:00Z", "2024-10-27T01:30:00Z"
+    assert keys() == [one, two, one, f"{one}†", two, f"{two}†", two, one]
 
 
 def test_an_update_finds_a_row_whose_primary_key_another_transaction_changes() -> None:
