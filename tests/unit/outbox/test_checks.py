@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
+from django.core.checks.registry import registry as system_checks
 from django.db import models
 from django.test.utils import override_settings
 from pydantic import BaseModel
 
 import outbox
+from outbox import bypasses, checks, trigger_checks
 from outbox.capture import release
 from schemas import Change, registry
 from tests.app.models import Customer, Note
@@ -34,6 +36,17 @@ def _release() -> Iterator[None]:
     yield
     for model in (Note, Customer):
         release(model)
+
+
+def test_every_check_is_run_by_manage_py() -> None:
+    written = {
+        function
+        for module in (checks, bypasses, trigger_checks)
+        for name, function in vars(module).items()
+        if name.startswith("check_")
+    }
+    assert len(written) > 10
+    assert written <= set(system_checks.get_checks())
 
 
 def test_the_models_of_the_suite_pass() -> None:
