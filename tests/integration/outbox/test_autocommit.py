@@ -28,30 +28,39 @@ from tests.stored import operations, said, stored
 pytestmark = pytest.mark.django_db(transaction=True)
 
 DIE_AT_THE_FLUSH = """
-import os, signal, django
+import os, signal, sys, django
 django.setup()
+import outbox
+from django.db.models.signals import post_save
 from outbox.buffer import Buffer
-from tests.app.models import Order
+from tests.app.events import Said
+from tests.app.models import Note, Order
+
+@outbox.receiver(post_save, sender=Note)
+def noted(**kwargs):
+    return Said(who="me", what="a")
+
 Buffer._insert = lambda self, rows, **kwargs: os.kill(os.getpid(), signal.SIGKILL)
-Order.objects.create(number="1")
+exec(sys.argv[1])
 """
 
 
-def test_a_process_killed_between_row_and_event_leaves_neither() -> None:
+@pytest.mark.parametrize("write", ["Order.objects.create(number='1')", "Note.objects.create()"])
+def test_a_process_killed_between_row_and_event_leaves_neither(write: str) -> None:
     name = connection.settings_dict["NAME"]
     url = (
         f"postgresql://{connection.settings_dict['USER']}:{connection.settings_dict['PASSWORD']}"
         f"@{connection.settings_dict['HOST']}:{connection.settings_dict['PORT']}/{name}"
     )
     done = subprocess.run(
-        [sys.executable, "-c", DIE_AT_THE_FLUSH],
+        [sys.executable, "-c", DIE_AT_THE_FLUSH, write],
         cwd=ROOT,
         env={**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "tests.settings"},
         capture_output=True,
         timeout=60,
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
-    assert (Order.objects.count(), stored()) == (0, [])
+    assert (Order.objects.count(), Note.objects.count(), stored()) == (0, 0, [])
 
 
 def test_a_save_whose_event_cannot_be_written_is_undone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,6 +147,11 @@ class TestRequire:
         with writes() as written, pytest.raises(AutocommitRefused, match=r"testapp.Order .*atomic"):
             Order.objects.create(number="1")
         assert written == []
+
+    @override_settings(OUTBOX_CAPTURE_RAW=False)
+    def test_a_raw_save_that_is_left_out_is_not_refused(self) -> None:
+        Order(pk=1, number="1").save_base(raw=True)
+        assert (Order.objects.count(), stored()) == (1, [])
 
     def test_a_delete_outside_a_transaction_is_refused_before_anything_is_written(self) -> None:
         with transaction.atomic():
