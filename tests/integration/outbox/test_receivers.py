@@ -48,14 +48,15 @@ def test_a_custom_signal_outside_a_transaction_opens_one(send: str) -> None:
     assert seen == [True]
 
 
-def test_a_signal_sent_asynchronously_is_recorded() -> None:
+@pytest.mark.parametrize("send", ["asend", "asend_robust"])
+def test_a_signal_sent_asynchronously_is_recorded(send: str) -> None:
     @outbox.receiver(paid)
     def on_paid(**kwargs: object) -> Said:
         return Said(who="me", what="a")
 
     from asgiref.sync import async_to_sync
 
-    async_to_sync(paid.asend)(None)
+    async_to_sync(getattr(paid, send))(None)
     assert said() == ["a"]
 
 
