@@ -12,7 +12,7 @@ from django.db.models import Model
 
 from outbox import conf, inheritance, tables
 from outbox.buffer import Buffer
-from outbox.columns import AnyField
+from outbox.columns import AnyField, may_change
 from outbox.context import headers
 from outbox.contracts import event_class
 from outbox.deferral import Deferral
@@ -101,8 +101,7 @@ class Captured:
         return self.payload.columns
 
     def moves(self, assigned: Collection[AnyField]) -> bool:
-        key = [column.field for column in self.payload.key]
-        return any(field in assigned or field.generated for field in key)
+        return any(may_change(column.field, assigned) for column in self.payload.key)
 
     def needs_before(self, assigned: Collection[AnyField]) -> bool:
         return self.options.needs_before or self.moves(assigned)

@@ -8,7 +8,7 @@ encrypts or abbreviates stays as it is stored.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -58,6 +58,12 @@ def kind_of(field: AnyField) -> Kind | None:
         if name in _RULES:
             return _RULES[name](field)
     return None
+
+
+def may_change(field: AnyField, assigned: Iterable[AnyField]) -> bool:
+    """Whether an update of some columns of the field's table may give it another value."""
+    # By name: a model beside that of the field may have the same table.
+    return field.generated or any(each.column == field.column for each in assigned)
 
 
 def _names(field: AnyField) -> list[str]:

@@ -13,7 +13,7 @@ from django.db.models import Model
 
 from outbox import database, tables
 from outbox.buffer import Buffer
-from outbox.columns import AnyField, kind_of
+from outbox.columns import AnyField, kind_of, may_change
 from outbox.contracts import contract_of, event_class
 from outbox.errors import EventTooLarge, InvalidCapture, UnsupportedField
 from outbox.payload import Column, Values, column_of
@@ -131,7 +131,7 @@ class CapturedLinks:
         tables.follow(self.table, self)
 
     def moves(self, assigned: Collection[AnyField]) -> bool:
-        return any(end.field in assigned or end.field.generated for end in self.ends)
+        return any(may_change(end.field, assigned) for end in self.ends)
 
     def needs_before(self, assigned: Collection[AnyField]) -> bool:
         return self.moves(assigned)

@@ -241,10 +241,10 @@ class Update(Statement):
             del compiler.pre_sql_setup
 
     def _same(self) -> str:
-        pk = self.compiler.query.get_meta().pk_fields
+        followed = [field.column for field in self.returning.followed]
+        pk = [field.column for field in self.compiler.query.get_meta().pk_fields]
         return " AND ".join(
-            f"{self.name}.{self.quote(field.column)} = {_old(self.returning.followed.index(field))}"
-            for field in pk
+            f"{self.name}.{self.quote(column)} = {_old(followed.index(column))}" for column in pk
         )
 
     def keep(self, rows: Rows) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.apps import apps
 from django.core import serializers
 from django.core.management import call_command
 from django.db import connection, models, transaction
@@ -177,6 +178,27 @@ class TestTheTable:
             ("remove", "chess", [4]),
             ("add", "go", [4]),
         ]
+
+    @isolate_apps("tests.app")
+    @pytest.mark.parametrize("postgres_tells", [True, False])
+    def test_so_does_one_that_another_model_of_the_same_table_writes(
+        self, club: Club, postgres_tells: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Other(models.Model):
+            person_id = models.BigIntegerField()
+            objects: Any = models.Manager()
+
+            class Meta:
+                app_label = "testapp"
+                db_table = "testapp_membership"
+                managed = False
+
+        monkeypatch.setattr(Other._meta, "apps", apps)
+        if not postgres_tells:
+            monkeypatch.setattr(statements, "returns_old", lambda connection: False)
+        with told("test.club-members") as events:
+            Other.objects.filter(person_id=1).update(person_id=4)
+        assert events == [("remove", "chess", [1]), ("add", "chess", [4])]
 
     @pytest.mark.parametrize("postgres_tells", [True, False])
     def test_a_row_that_changes_otherwise_is_no_event(

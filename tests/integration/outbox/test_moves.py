@@ -4,9 +4,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.apps import apps
+from django.db import connection, models, transaction
 from django.db.models import Case, Count, F, Q, Value, When
 from django.db.models.expressions import RawSQL
+from django.test.utils import isolate_apps
 
 from outbox import statements, tables
 from outbox.captured import Captured
@@ -39,6 +41,24 @@ def test_a_key_that_the_database_computes_moves_the_row() -> None:
     Code.objects.update(name="Two")
     code.name = "Three"
     code.save()
+    assert keys() == ["one", "one", "one†", "two", "two", "two†", "three"]
+
+
+@isolate_apps("tests.app")
+def test_another_model_of_the_same_table_moves_the_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Other(models.Model):
+        slug = models.TextField()
+        objects: Any = models.Manager()
+
+        class Meta:
+            app_label = "testapp"
+            db_table = "testapp_article"
+            managed = False
+
+    monkeypatch.setattr(Other._meta, "apps", apps)
+    article = Article.objects.create(slug="one", title="One")
+    Other.objects.update(slug="two")
+    Other(id=article.pk, slug="three").save()
     assert keys() == ["one", "one", "one†", "two", "two", "two†", "three"]
 
 
