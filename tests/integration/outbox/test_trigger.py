@@ -107,6 +107,21 @@ class TestWriters:
         execute("DELETE FROM testapp_note")
         assert operations() == ["create", "delete", "tombstone"]
 
+    @pytest.mark.skipif(not hasattr(models, "DB_CASCADE"), reason="Django 6.1 brought it")
+    @isolate_apps("tests.app")
+    def test_a_cascade_that_django_leaves_to_the_database_is_captured(self) -> None:
+        class Volume(models.Model):
+            shelf = models.ForeignKey(Shelf, models.DB_CASCADE)
+
+            class Meta:
+                app_label = "testapp"
+
+        with made(Volume):
+            shelf = Shelf.objects.create(code="a")
+            Volume(shelf=shelf).save()
+            shelf.delete()
+        assert operations("test.volume") == ["create", "delete", "tombstone"]
+
     @pytest.mark.parametrize("path", ["''", "theirs, public", "pg_temp, theirs", "pg_catalog"])
     def test_a_writer_finds_our_tables_whatever_its_search_path_is(self, path: str) -> None:
         like = "outbox_event (LIKE public.outbox_event INCLUDING ALL)"
