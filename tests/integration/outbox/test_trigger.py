@@ -1,57 +1,31 @@
-"""Models that are captured by a trigger: whoever writes them, and with what else in force."""
+"""Models that are captured by a trigger: whoever writes them, by which key, with which options."""
 
-import re
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
-import pgtrigger
 import psycopg
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import Group
-from django.contrib.postgres.fields import ArrayField, HStoreField
+from django.contrib.postgres.fields import ArrayField
 from django.core.management import call_command
 from django.db import DatabaseError, connection, models, transaction
 from django.db.migrations.state import ProjectState
-from django.db.models import F, Model
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext, isolate_apps, override_settings
 from pydantic import BaseModel
 
 import outbox
-from outbox import bypasses
 from outbox.capture import captured_models, release
-from outbox.coverage import of as coverage_of
 from outbox.errors import InvalidCapture
-from outbox.expressions import _EXPRESSIONS
-from outbox.testing import assert_recorded, captured_events
-from tests.app.models import Lorry, Note, Order, Shelf, Twin
+from outbox.testing import captured_events
+from tests.app.models import Lorry, Note, Shelf, Twin
 from tests.stored import operations, stored
-from tests.system_checks import messages
+from tests.triggers import INSERT, execute, made
 
 pytestmark = pytest.mark.django_db
-
-INSERT = "INSERT INTO testapp_shelf (code, label, books) VALUES (%s, %s, 1)"
-
-
-def execute(sql: str, *params: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params or None)
-
-
-@contextmanager
-def made(model: type[Model], *, via: Any = "trigger", **options: Any) -> Iterator[None]:
-    """A table of the test's own, captured."""
-    outbox.capture(topic=f"test.{model.__name__.lower()}", via=via, **options)(model)
-    try:
-        with connection.schema_editor() as editor:
-            editor.create_model(model)
-        yield
-    finally:
-        release(model)
 
 
 class TestWriters:
@@ -437,282 +411,3 @@ class TestOptions:
         with pytest.raises(InvalidCapture, match=r"django-outbox-bridge\[triggers\]"):
             outbox.capture(topic="test.notes", via="trigger")(Note)
         assert Note not in [each.model for each in captured_models()]
-
-
-class TestContext:
-    def test_what_django_sends_carries_the_context(self) -> None:
-        with captured_events() as events:
-            with outbox.context(actor="it's 100%"):
-                Shelf.objects.create(code="a")
-                Shelf.objects.update(label=F("code"))
-                execute(INSERT, "b", "50%")
-                execute("UPDATE testapp_shelf SET label = '%' WHERE code = 'b'")
-                Shelf.objects.all().delete()
-            execute(INSERT, "c", "")
-        said = [event.extensions for event in events]
-        assert said == [{"actor": "it's 100%"}] * 8 + [{}]
-
-    @pytest.mark.parametrize(
-        "form",
-        [
-            "/* who; what */ -- and why\n {}",
-            "\n\tWITH made AS ({} RETURNING 1) SELECT FROM made",
-            b"%s",
-            psycopg.sql.SQL("{}"),
-        ],
-        ids=["comments", "WITH", "bytes", "composed"],
-    )
-    def test_a_statement_is_known_in_any_form_that_psycopg_takes(self, form: Any) -> None:
-        insert = "INSERT INTO testapp_shelf (code, label, books) VALUES ('é', '50%%', 1)"
-        match form:
-            case bytes():
-                statement: Any = form % insert.encode()
-            case str():
-                statement = form.format(insert)
-            case _:
-                statement = form.format(psycopg.sql.SQL(insert))
-        with captured_events() as events, connection.cursor() as cursor:
-            with outbox.context(actor="7"):
-                cursor.execute(statement, [])
-            Shelf.objects.all().delete()
-            with outbox.suppress(Shelf):
-                cursor.execute(statement, [])
-        assert [event.extensions for event in events] == [{"actor": "7"}, {}, {}]
-
-    def test_a_cursor_on_the_server_reads_what_was_asked(self) -> None:
-        Shelf.objects.create(code="a")
-        with outbox.context(actor="7"), connection.chunked_cursor() as cursor:
-            cursor.execute("WITH known AS (SELECT code FROM testapp_shelf) TABLE known")
-            assert cursor.fetchall() == [("a",)]
-
-    @pytest.mark.django_db(transaction=True)
-    def test_a_connection_that_is_opened_inside_a_wrapper_keeps_ours(self) -> None:
-        connection.close()
-        connection.execute_wrappers.clear()
-        with connection.execute_wrapper(lambda execute, *statement: execute(*statement)):
-            Shelf.objects.count()
-        with captured_events() as events, outbox.context(actor="7"):
-            Shelf.objects.create(code="a")
-        assert [event.extensions for event in events] == [{"actor": "7"}]
-        assert len(connection.execute_wrappers) == 1
-
-    def test_results_are_those_of_the_statement(self) -> None:
-        with outbox.context(actor="7"):
-            assert Shelf.objects.create(code="a").pk
-            assert Shelf.objects.update(label="x") == 1
-            with connection.cursor() as cursor:
-                cursor.execute("UPDATE testapp_shelf SET label = 'y' RETURNING label")
-                assert (cursor.rowcount, cursor.fetchall()) == (1, [("y",)])
-            assert Shelf.objects.all().delete() == (1, {"testapp.Shelf": 1})
-
-    def test_suppressed_models_are_not_recorded(self) -> None:
-        with outbox.suppress(Shelf):
-            Shelf.objects.create(code="a")
-            execute(INSERT, "b", "")
-        with outbox.suppress(Order):
-            execute(INSERT, "c", "")
-        with outbox.suppress():
-            execute(INSERT, "d", "")
-        assert [row.key for row in stored()] == ["c"]
-
-    def test_where_the_server_binds_values_suppress_is_refused(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setitem(vars(connection.features), "uses_server_side_binding", True)
-        with outbox.context(actor="7"):
-            Shelf.objects.create(code="a")
-        with pytest.raises(InvalidCapture, match="does not reach"), outbox.suppress(Shelf):
-            Shelf.objects.create(code="b")
-
-    def test_with_executemany_suppress_is_refused_and_the_cure_works(self) -> None:
-        with connection.cursor() as cursor:
-            with (
-                pytest.raises(InvalidCapture, match="does not reach") as refused,
-                outbox.suppress(Shelf),
-            ):
-                cursor.executemany(INSERT, [("a", ""), ("b", "")])
-            (cure,) = re.findall(r"SELECT .*\)", str(refused.value))
-            cursor.execute(cure)
-            cursor.executemany(INSERT, [("a", ""), ("b", "")])
-        assert (Shelf.objects.count(), stored()) == (2, [])
-
-    def test_what_is_captured_by_statement_takes_what_others_put_before_it(self) -> None:
-        Order.objects.bulk_create([Order(number=str(number)) for number in range(3)])
-        Shelf.objects.create(code="a")
-        with pgtrigger.ignore("testapp.Shelf:outbox"), captured_events() as events:
-            assert Order.objects.update(quantity=F("quantity") + 1) == 3
-            assert Shelf.objects.update(label="x") == 1
-        assert [event.type for event in events] == ["testapp.order"] * 3
-
-    def test_raw_saves_are_captured_unless_the_setting_says_otherwise(self) -> None:
-        Shelf(code="a").save_base(raw=True)
-        with override_settings(OUTBOX_CAPTURE_RAW=False):
-            Shelf(code="b").save_base(raw=True)
-            Shelf.objects.create(code="c")
-        assert [row.key for row in stored()] == ["a", "c"]
-
-
-class TestKit:
-    def test_the_test_kit_sees_what_triggers_record(self) -> None:
-        with assert_recorded(Shelf, count=1, op="create", code="a", doubled=2) as found:
-            execute(INSERT, "a", "")
-        assert found
-        with assert_recorded(Shelf, op="delete"), captured_events() as events:
-            Shelf.objects.all().delete()
-        assert [event.is_tombstone for event in events] == [False, True]
-
-    def test_what_is_rolled_back_is_not_recorded(self) -> None:
-        with captured_events() as events:
-            with transaction.atomic():
-                execute(INSERT, "a", "")
-                transaction.set_rollback(True)
-            Order.objects.create(number="1")
-        assert [event.type for event in events] == ["testapp.order"]
-
-
-class TestChecks:
-    def test_models_captured_by_a_trigger_are_listed_with_what_it_does_not_see(self) -> None:
-        (captured,) = [each for each in captured_models() if each.model is Shelf]
-        found = coverage_of(Shelf, captured)
-        assert found.capture == "testapp.shelf version 1, key code, by trigger"
-        assert found.unseen == ["TRUNCATE"]
-
-    @isolate_apps("tests.app")
-    def test_what_the_database_changes_by_itself_is_no_error(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(models, "DB_CASCADE", _db_cascade, raising=False)
-
-        class Book(models.Model):
-            shelf = models.ForeignKey(Shelf, models.DB_CASCADE)
-
-            class Meta:
-                app_label = "testapp"
-
-        vias: list[tuple[Any, int]] = [("trigger", 0), ("statement", 1)]
-        for via, count in vias:
-            outbox.capture(topic="test.books", via=via)(Book)
-            try:
-                assert len([e for e in bypasses.check_relations() if e.obj is Book]) == count
-            finally:
-                release(Book)
-
-    @isolate_apps("tests.app")
-    def test_a_column_that_a_trigger_cannot_write_is_named(self) -> None:
-        class Odd(models.Model):
-            bag = HStoreField()
-            table: Any = ArrayField(ArrayField(models.IntegerField()))
-            code = models.JSONField(unique=True)
-
-            class Meta:
-                app_label = "testapp"
-
-        outbox.capture(topic="test.odd", via="trigger", key="code")(Odd)
-        try:
-            found = [each for each in messages("outbox.E010") if each.obj is Odd]
-        finally:
-            release(Odd)
-        assert ["Odd.bag is a HStoreField (hstore)" in found[0].msg, len(found)] == [True, 3]
-        assert "Odd.table is a ArrayField (integer[][])" in found[1].msg
-        assert "Odd.code holds several values, and is no key" in found[2].msg
-
-    @isolate_apps("tests.app")
-    def test_a_key_that_two_rows_may_have_for_a_while_is_refused(self) -> None:
-        class Odd(models.Model):
-            code = models.TextField()
-
-            class Meta:
-                app_label = "testapp"
-                constraints = [
-                    models.UniqueConstraint(
-                        fields=["code"], name="odd", deferrable=models.Deferrable.DEFERRED
-                    )
-                ]
-
-        outbox.capture(topic="test.odd", via="trigger", key="code")(Odd)
-        try:
-            (found,) = [each for each in messages("outbox.E010") if each.obj is Odd]
-        finally:
-            release(Odd)
-        assert "the key code may be taken twice until the transaction ends" in found.msg
-
-    @isolate_apps("tests.app")
-    def test_a_key_that_is_unique_by_any_means_is_taken(self) -> None:
-        class Odd(models.Model):
-            code = models.TextField()
-            shelf = models.ForeignKey(Shelf, models.CASCADE)
-            either = models.TextField()
-
-            class Meta:
-                app_label = "testapp"
-                unique_together = [["code"]]
-                constraints = [
-                    models.UniqueConstraint(fields=["shelf_id"], name="by_column"),
-                    models.UniqueConstraint(fields=["either"], name="at_once"),
-                    models.UniqueConstraint(
-                        fields=["either"], name="later", deferrable=models.Deferrable.DEFERRED
-                    ),
-                ]
-
-        for key in ("code", "shelf", "either"):
-            outbox.capture(topic="test.odd", via="trigger", key=key)(Odd)
-            try:
-                assert [each.msg for each in messages() if each.obj is Odd] == []
-            finally:
-                release(Odd)
-
-    def test_a_column_that_came_since_and_cannot_be_written_is_said_once(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.delitem(_EXPRESSIONS, (str, "text"))
-        found = [each.id for each in messages(databases=["default"]) if each.obj is Shelf]
-        assert found == ["outbox.E010"]
-
-    def test_without_the_application_its_name_is_missed(self) -> None:
-        installed = [each.name for each in apps.get_app_configs() if each.name != "pgtrigger"]
-        with override_settings(INSTALLED_APPS=installed):
-            (found,) = messages("outbox.E009")
-        assert "'pgtrigger' is not in INSTALLED_APPS" in found.msg
-        assert messages("outbox.E009") == []
-
-    def test_a_trigger_that_is_not_as_the_code_says_is_missed(self) -> None:
-        def found() -> list[str]:
-            faults = messages("outbox.W010", databases=["default"])
-            return [each.msg for each in faults if each.obj is Shelf]
-
-        uri = "testapp.Shelf:outbox"
-        assert found() == []
-        with override_settings(OUTBOX_MAX_EVENT_BYTES=7):
-            assert "captures testapp.Shelf is an older one in database 'default'" in found()[0]
-        call_command("pgtrigger", "disable", uri, verbosity=0)
-        assert "captures testapp.Shelf is switched off" in found()[0]
-        call_command("pgtrigger", "uninstall", uri, verbosity=0)
-        assert "captures testapp.Shelf is missing" in found()[0]
-        call_command("pgtrigger", "install", uri, verbosity=0)
-        assert found() == []
-
-    def test_a_trigger_that_is_left_is_told(self) -> None:
-        def found() -> list[str]:
-            return [each.msg for each in messages("outbox.W010", databases=["default"])]
-
-        assert found() == []
-        execute(
-            "CREATE FUNCTION pgtrigger_0_outbox_old() RETURNS trigger LANGUAGE plpgsql "
-            "AS 'BEGIN RETURN NULL; END'"
-        )
-        for table in ("testapp_shelf", "testapp_specimen"):
-            execute(
-                f"CREATE TRIGGER pgtrigger_0_outbox_old AFTER INSERT ON {table} FOR EACH ROW "
-                "EXECUTE FUNCTION pgtrigger_0_outbox_old()"
-            )
-        told = "is recorded once more by the trigger pgtrigger_0_outbox_old"
-        assert [each.partition(",")[0] for each in found()] == [
-            f"testapp.Specimen {told}",
-            f"testapp.Shelf {told}",
-        ]
-        call_command("pgtrigger", "prune", verbosity=0)
-        assert found() == []
-
-
-def _db_cascade(*args: object) -> None:
-    """Stands for what Django has from version 6.1 on."""
