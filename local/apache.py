@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 from uuid import uuid4
 
 from local.ladder import Unavailable
@@ -71,6 +72,14 @@ SETTINGS = {
     "num.io.threads": "4",
     "background.threads": "2",
 }
+PROTOCOLS = SETTINGS["listener.security.protocol.map"]
+
+
+class Front(NamedTuple):
+    """Another listener of a broker: where it `listens`, and where clients are told to go."""
+
+    listens: str
+    advertised: str
 
 
 def jars() -> Path:
@@ -87,8 +96,11 @@ def jars() -> Path:
 
 
 @contextmanager
-def nodes(count: int) -> Iterator[Mapping[str, Process]]:
-    """`count` brokers of one new cluster by their addresses, not started yet."""
+def nodes(count: int, fronts: Sequence[Front] = ()) -> Iterator[Mapping[str, Process]]:
+    """`count` brokers of one new cluster by their addresses, not started yet.
+
+    With `fronts`, one for each, clients may come through a proxy; brokers meet without it.
+    """
     library = jars()
     with scratch("kafka") as home, ExitStack() as running:
         ports = free_ports(2 * count)
@@ -96,7 +108,8 @@ def nodes(count: int) -> Iterator[Mapping[str, Process]]:
         voters = [f"{LOOPBACK}:{port}" for port in ports[count:]]
         folders = [home / str(number) for number in range(1, count + 1)]
         for number, folder in enumerate(folders):
-            _configure(folder, number + 1, addresses[number], voters)
+            front = fronts[number] if fronts else None
+            _configure(folder, number + 1, addresses[number], voters, front)
         _format(library, folders)
         processes = [_broker(library, folder) for folder in folders]
         for process in processes:
@@ -145,7 +158,9 @@ def maven(words: Sequence[str], work: Path) -> None:
         raise Unavailable(f"Maven could not fetch Apache Kafka: {' '.join(said[:3])}")
 
 
-def _configure(folder: Path, number: int, address: str, voters: list[str]) -> None:
+def _configure(
+    folder: Path, number: int, address: str, voters: list[str], front: Front | None
+) -> None:
     folder.mkdir()
     (folder / "tmp").mkdir()
     copies = str(min(3, len(voters)))
@@ -162,6 +177,11 @@ def _configure(folder: Path, number: int, address: str, voters: list[str]) -> No
         "transaction.state.log.replication.factor": copies,
         "share.coordinator.state.topic.replication.factor": copies,
     }
+    if front is not None:
+        own["listeners"] += f",FRONT://{front.listens}"
+        own["advertised.listeners"] += f",FRONT://{front.advertised}"
+        own["inter.broker.listener.name"] = "PLAINTEXT"
+        own["listener.security.protocol.map"] = f"{PROTOCOLS},FRONT:PLAINTEXT"
     lines = [f"{name}={value}\n" for name, value in (SETTINGS | own).items()]
     (folder / "server.properties").write_text("".join(lines))
 

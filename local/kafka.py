@@ -18,7 +18,6 @@ from local.server import Engine, Fleet, Server
 Kind = Literal["external", "container", "apache", "tansu"]
 # Where a broker in a container reaches itself: what it tells the others leads nowhere in there.
 ITSELF = "INTERNAL://localhost:9094"
-PROTOCOLS = apache.SETTINGS["listener.security.protocol.map"]
 IMAGE = f"apache/kafka:{apache.VERSION}"
 
 
@@ -143,7 +142,7 @@ def _inside(address: str) -> Iterator[tuple[str, str]]:
         "listeners": f"PLAINTEXT://:9092,CONTROLLER://:9093,{ITSELF}",
         "advertised.listeners": f"PLAINTEXT://{address},{ITSELF}",
         "inter.broker.listener.name": "INTERNAL",
-        "listener.security.protocol.map": f"{PROTOCOLS},INTERNAL:PLAINTEXT",
+        "listener.security.protocol.map": f"{apache.PROTOCOLS},INTERNAL:PLAINTEXT",
         "controller.quorum.voters": "1@localhost:9093",
         "offsets.topic.replication.factor": "1",
         "transaction.state.log.replication.factor": "1",

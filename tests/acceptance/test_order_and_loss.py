@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -14,27 +15,12 @@ import pytest
 from local.kafka import Broker
 from local.process import Process
 from local.scratch import ROOT
-from tests.acceptance.stress.verdict import Verdict, inversions, judge
-from tests.acceptance.stress.writers import ROWS
+from tests.acceptance.stress.ledger import Change, create_tables
+from tests.acceptance.stress.verdict import Delivered, Verdict, judge
 from tests.conftest import MakeTopic
 from tests.waiting import eventually
 from tests.writers import Writer
 
-SETUP = f"""
-    CREATE TABLE account (id integer PRIMARY KEY, n integer NOT NULL DEFAULT 0);
-    CREATE TABLE ledger (id integer, n integer, PRIMARY KEY (id, n));
-    CREATE TABLE elsewhere (id integer);
-    INSERT INTO account (id) SELECT generate_series(0, {ROWS - 1});
-    -- Some commits take a while, as with a synchronous replica: the ids are drawn by then.
-    CREATE FUNCTION take_a_while() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-            IF random() < 0.2 THEN PERFORM pg_sleep(random() * 0.02); END IF;
-            RETURN NULL;
-        END
-    $$;
-    CREATE CONSTRAINT TRIGGER slow_commit AFTER INSERT ON ledger
-        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION take_a_while();
-"""
 Fault = Callable[[Process], None]
 SEED = int(os.environ.get("STRESS_SEED", random.SystemRandom().randrange(10**6)))
 
@@ -58,8 +44,9 @@ class Stress:
             "PUBLISHER_HTTP": "127.0.0.1:0",
             "PUBLISHER_PAGE_ROWS": "20",
         }
+        create_tables(url)
         with psycopg.connect(url) as connection:
-            connection.execute(SETUP)
+            connection.execute("CREATE TABLE elsewhere (id integer)")
 
     def process(self, *module: str) -> Process:
         log = self.folder / f"{module[0]}.log"
@@ -202,5 +189,29 @@ def test_the_test_finds_the_fault_of_a_naive_reader(
     assert getattr(verdict, fault), verdict.order_and_completeness
 
 
+def delivered(row: int, n: int, *, sequence: int) -> Delivered:
+    change = Change(row, n, UUID(int=sequence))
+    return Delivered(str(sequence).encode(), sequence, change, 0)
+
+
+def verdict_on(*records: Delivered) -> Verdict:
+    return Verdict.on({record.change for record in records}, records)
+
+
 def test_an_inversion_is_a_first_delivery_behind_a_later_change() -> None:
-    assert inversions([(1, 1), (2, 5), (1, 3), (1, 2), (1, 4)]) == [(1, 2)]
+    first, late = delivered(1, 1, sequence=1), delivered(1, 2, sequence=2)
+    later, elsewhere = delivered(1, 3, sequence=3), delivered(2, 1, sequence=4)
+    assert verdict_on(first, elsewhere, later, first, late).inverted == {late.change}
+    assert verdict_on(first, late, later, first, late).inverted == set()
+
+
+def test_an_inversion_is_seen_by_the_business_though_the_sequence_hides_it() -> None:
+    early, late = delivered(1, 1, sequence=2), delivered(1, 2, sequence=1)
+    assert verdict_on(late, early).inverted == {early.change}
+
+
+def test_an_event_that_comes_again_is_a_repeat_and_one_that_was_rolled_back_a_phantom() -> None:
+    kept, undone = delivered(1, 1, sequence=2), delivered(1, 1, sequence=1)
+    verdict = Verdict.on({kept.change}, [undone, kept, kept])
+    assert (verdict.phantom, verdict.lost, verdict.repeated) == ({undone.change}, set(), 1)
+    assert Verdict.on({kept.change}, [undone]).lost == {kept.change}

@@ -9,11 +9,13 @@ import random
 import sys
 import threading
 import time
+from uuid import UUID, uuid4
 
 import django
 
+from tests.acceptance.stress.ledger import ROWS
+
 WRITERS = 8
-ROWS = 40
 
 
 class Undone(Exception):
@@ -41,9 +43,11 @@ def write_until(deadline: float, chance: random.Random) -> None:
     connection.close()
 
 
-def one_transaction(chance: random.Random) -> None:
+def one_transaction(chance: random.Random) -> UUID | None:
+    """Change some rows; what the ledger calls it, None where it was rolled back."""
     from django.db import connection, transaction
 
+    unit = uuid4()
     try:
         with transaction.atomic():
             if chance.random() < 0.3:
@@ -51,22 +55,23 @@ def one_transaction(chance: random.Random) -> None:
                     cursor.execute("SELECT pg_current_xact_id()")
                 time.sleep(chance.random() * 0.02)
             first, *rest = sorted(chance.sample(range(ROWS), chance.choice([1, 1, 2, 3])))
-            change(first)
+            change(first, unit)
             for row in rest:
-                in_a_savepoint(chance, row)
+                in_a_savepoint(chance, row, unit)
             time.sleep(chance.random() * 0.01)
             if chance.random() < 0.1:
                 raise Undone
     except Undone:
-        pass
+        return None
+    return unit
 
 
-def in_a_savepoint(chance: random.Random, row: int) -> None:
+def in_a_savepoint(chance: random.Random, row: int, unit: UUID) -> None:
     from django.db import transaction
 
     if chance.random() < 0.5:
         by_hand = transaction.savepoint()
-        change(row)
+        change(row, unit)
         if chance.random() < 0.3:
             transaction.savepoint_rollback(by_hand)
         else:
@@ -74,25 +79,28 @@ def in_a_savepoint(chance: random.Random, row: int) -> None:
         return
     try:
         with transaction.atomic(), transaction.atomic():
-            change(row)
+            change(row, unit)
             if chance.random() < 0.3:
                 raise Undone
     except Undone:
         pass
 
 
-def change(row: int) -> None:
+def change(row: int, unit: UUID) -> None:
     """Count the row up, write the ledger, record the event: all of it or nothing."""
     from django.db import connection
 
     import outbox
-    from tests.acceptance.stress.events import Changed
+    from tests.acceptance.stress.events import TOPIC, Changed
 
+    mark = uuid4()
     with connection.cursor() as cursor:
         cursor.execute("UPDATE account SET n = n + 1 WHERE id = %s RETURNING n", [row])
         (n,) = cursor.fetchone()
-        cursor.execute("INSERT INTO ledger (id, n) VALUES (%s, %s)", [row, n])
-    outbox.record(Changed(row=row, n=n))
+        cursor.execute(
+            "INSERT INTO ledger VALUES (%s, %s, %s, %s, %s)", [TOPIC, row, n, mark, unit]
+        )
+    outbox.record(Changed(row=row, n=n, mark=mark))
 
 
 if __name__ == "__main__":
