@@ -1,14 +1,15 @@
 """Measure; a table for people, and flat JSON at the path in BENCH_JSON.
 
-Exit code 0: every goal is met; 1: one is missed; 2: nothing was measured.
+Exit code 0: every goal is met; 1: one is missed; 2: a measurement failed, and nothing is written.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -19,35 +20,58 @@ from rich.console import Console
 from benchmarks import drain, window, write
 from benchmarks.figures import Figure, missed, table, write_json
 from benchmarks.log import NotMeasured
+from benchmarks.modes import MODES, Mode, present
+from benchmarks.stage import Say
 from local.ladder import NothingAvailable
+from local.process import DiedEarly
+
+Benchmark = Callable[[argparse.Namespace, Sequence[Mode], Say], list[Figure]]
+
+QUICK: Mapping[str, Benchmark] = {
+    "drain": lambda chosen, modes, say: drain.measure(chosen.events, modes, say),
+    "window": lambda chosen, modes, say: window.measure(say),
+    "write": lambda chosen, modes, say: write.measure(say),
+}
+FULL: Mapping[str, Benchmark] = {**QUICK}
+SUITES: Mapping[str, Mapping[str, Benchmark]] = {"quick": QUICK, "full": FULL}
+FAILURES = (DiedEarly, NotMeasured, NothingAvailable, subprocess.TimeoutExpired)
 
 
 def main(words: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(words)
     # A pipe has no width; 80 columns would cut the names.
     console = Console(width=None if sys.stdout.isatty() else 100)
+    figures: list[Figure] = []
     try:
         with _results(os.environ.get("BENCH_JSON")) as file:
-            figures = _measure(arguments, partial(console.print, soft_wrap=True))
+            _measure(arguments, figures, partial(console.print, soft_wrap=True, highlight=False))
             console.print(table(figures))
             if file:
                 # A device or a pipe cannot be truncated, but opened anew.
                 with Path(file.name).open("w") as emptied:
                     write_json(figures, emptied)
-    except (NotMeasured, NothingAvailable) as why:
+    except FAILURES as why:
+        if figures:
+            console.print(table(figures, "measured before the failure"))
         print(why, file=sys.stderr)
         return 2
     return 1 if missed(figures) else 0
 
 
-def _measure(arguments: argparse.Namespace, say: Callable[[str], None]) -> list[Figure]:
-    benchmarks: dict[str, Callable[[], list[Figure]]] = {
-        "drain": lambda: drain.measure(arguments.events, say),
-        "window": lambda: window.measure(say),
-        "write": lambda: write.measure(say),
-    }
-    chosen = [arguments.only] if arguments.only else list(benchmarks)
-    return [figure for name in chosen for figure in benchmarks[name]()]
+def _measure(arguments: argparse.Namespace, figures: list[Figure], say: Say) -> None:
+    """Add the figures of one benchmark after the other."""
+    suite = SUITES[arguments.suite]
+    modes = _modes(arguments.mode, say)
+    for name in [arguments.only] if arguments.only else suite:
+        figures += suite[name](arguments, modes, say)
+
+
+def _modes(asked: Sequence[str] | None, say: Say) -> list[Mode]:
+    modes = [mode for mode in MODES if not asked or str(mode) in asked]
+    found = present(modes, say)
+    if asked and found != modes:
+        raise NotMeasured("a mode that was asked for is missing")
+    return found
 
 
 def _results(path: str | None) -> AbstractContextManager[TextIO | None]:
@@ -66,8 +90,20 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--only", choices=["drain", "window", "write"], help="the one to run")
-    parser.add_argument("--events", type=int, default=100_000, help="of the backlog to drain")
+    parser.add_argument("--suite", choices=list(SUITES), default="quick")
+    parser.add_argument("--only", choices=list(FULL), help="the one to run")
+    parser.add_argument(
+        "--mode",
+        action="append",
+        choices=list(map(str, MODES)),
+        help="of the publisher; may be repeated [default: all that there are]",
+    )
+    parser.add_argument(
+        "--events",
+        type=int,
+        default=100_000,
+        help="of the backlog that kafka-python drains; librdkafka gets five times as many",
+    )
     return parser
 
 

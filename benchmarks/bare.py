@@ -1,6 +1,6 @@
-"""The limit: the publisher's own producer in a loop over records that are ready.
+"""The limit: the publisher's own client in a loop over records that are ready.
 
-`python -m benchmarks.bare DATABASE_URL BOOTSTRAP_SERVERS` sends every row of an outbox
+`python -m benchmarks.bare CLIENT DATABASE_URL BOOTSTRAP_SERVERS` sends every row of an outbox
 and prints, in its last line, the processor seconds that sending took.
 """
 
@@ -9,9 +9,11 @@ from __future__ import annotations
 import gc
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from typing import Any
 
+from confluent_kafka import Producer
 from kafka import KafkaProducer
 
 from publisher.adapters.kafka_config import DEFAULTS
@@ -20,19 +22,23 @@ from publisher.delivery import to_records
 from publisher.ports import Limits, Record
 from publisher.window import Window
 
+LIBRDKAFKA: Mapping[str, Any] = {
+    "acks": "all",
+    "enable.idempotence": True,
+    "linger.ms": DEFAULTS["linger_ms"],
+    "partitioner": "murmur2_random",
+}
+FLUSH_SECONDS = 120
 
-def main(url: str, servers: str) -> None:
+
+def main(client: str, url: str, servers: str) -> None:
     records = list(prepared(url))
     # A million objects that live to the end would slow down each collection of the loop.
     gc.collect()
     gc.freeze()
-    producer = KafkaProducer(**{**DEFAULTS, "bootstrap_servers": servers.split(",")})
     start = time.process_time()
-    for _, topic, key, value, headers in records:
-        producer.send(topic, value, key, headers)
-    producer.flush()
+    SEND[client](records, servers)
     print(time.process_time() - start)
-    producer.close()
 
 
 def prepared(url: str) -> Iterator[Record]:
@@ -45,6 +51,34 @@ def prepared(url: str) -> Iterator[Record]:
             if refused:
                 raise refused
             yield from records
+
+
+def kafka_python(records: Sequence[Record], servers: str) -> None:
+    producer = KafkaProducer(**{**DEFAULTS, "bootstrap_servers": servers.split(",")})
+    for _, topic, key, value, headers in records:
+        producer.send(topic, value, key, headers)
+    producer.flush()
+    producer.close()
+
+
+def librdkafka(records: Sequence[tuple[Any, ...]], servers: str) -> None:
+    """Nobody asks for the outcome of a record here: whether all arrived, the log tells."""
+    producer = Producer({**LIBRDKAFKA, "bootstrap.servers": servers})
+    for _, topic, key, value, headers in records:
+        while True:
+            try:
+                producer.produce(topic, value, key, headers=headers)
+                break
+            except BufferError:  # its queue is full
+                producer.poll(0.01)
+    if producer.flush(FLUSH_SECONDS):
+        raise TimeoutError(f"records were not acknowledged within {FLUSH_SECONDS} s")
+
+
+SEND: Mapping[str, Callable[[Sequence[Record], str], None]] = {
+    "kafka-python": kafka_python,
+    "librdkafka": librdkafka,
+}
 
 
 if __name__ == "__main__":

@@ -4,150 +4,152 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
-
-import psutil
 
 from benchmarks.database import outbox_database, record
 from benchmarks.figures import Figure, Goal, Repeat, median_control, median_ratio
 from benchmarks.log import Arrivals, Log, wait_until
-from local.kafka import Broker, kafka
-from local.postgres import Postgres, postgres
-from local.process import Process
-from local.scratch import ROOT, scratch
+from benchmarks.modes import CLIENTS, Mode
+from benchmarks.process import publisher, running
+from benchmarks.stage import Say, Stage, stage
 
 REPEATS = 3
-_OURS, _BARE = "drain.kafka-python.at-least-once", "drain.kafka-python.bare"
+# The faster client needs a longer backlog for a time that can be measured.
+TIMES = {"kafka-python": 1, "librdkafka": 5}
+VS_BARE = {
+    "kafka-python.at-least-once": Goal(">=", 0.9),
+    "librdkafka.at-least-once": Goal(">=", 0.55),
+}
+SLOWEST = 500
+"""Events per second; a run that is slower than that is given up."""
 
-Say = Callable[[str], None]
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One drain: its speed, and what the process that sent took."""
+
+    arrivals: Arrivals
+    cpu_seconds: float
+    megabytes: float
+
+    @property
+    def rate(self) -> float:
+        return self.arrivals.rate
+
+    @property
+    def cpu_s_per_100k(self) -> float:
+        return self.cpu_seconds * 100_000 / self.arrivals.events
 
 
-@dataclass(slots=True)
-class Usage:
-    """What a process took: resident memory at its peak, and time of all processors."""
+@dataclass(frozen=True, slots=True)
+class Round:
+    """The publisher in each of its deliveries, between two bare loops."""
 
-    megabytes: float = 0.0
-    cpu_seconds: float = 0.0
+    before: Run
+    after: Run
+    ours: Mapping[str, Run]
 
-    def look(self, pid: int | None) -> None:
-        process = psutil.Process(pid)
-        spent = process.cpu_times()
-        self.cpu_seconds = spent.user + spent.system
-        self.megabytes = max(self.megabytes, _peak_bytes(process) / 1_000_000)
+    def beside_bare(self, delivery: str) -> Repeat:
+        return Repeat(self.before.rate, self.ours[delivery].rate, self.after.rate)
 
 
 class Drain:
-    """One backlog, drained again and again into one topic."""
+    """A backlog that is drained again and again into one topic."""
 
-    def __init__(
-        self, server: Postgres, broker: Broker, log: Log, backlog: str, events: int
-    ) -> None:
-        self._server = server
-        self._broker = broker
+    def __init__(self, url: str, log: Log, events: int) -> None:
+        self._url = url
         self._log = log
-        self._backlog = backlog
         self._events = events
-        self.usage: list[Usage] = []
-        self.bare_cpu_seconds: list[float] = []
 
-    def bare(self) -> Arrivals:
+    def bare(self, client: str) -> Run:
         """The producer alone."""
-        servers = self._broker.bootstrap_servers
-        command = [sys.executable, "-m", "benchmarks.bare", self._backlog, servers]
-        return self._log.arrivals(self._events, lambda _: self._run_bare(command))
+        command = [sys.executable, "-m", "benchmarks.bare", client, self._url, self._log.servers]
+        with running(command, os.environ) as process:
 
-    def ours(self) -> Arrivals:
-        """The real publisher, on its own copy of the backlog."""
-        with outbox_database(self._server, template=self._backlog) as url:
-            env = {
-                **os.environ,
-                "PUBLISHER_DATABASE_URL": url,
-                "PUBLISHER_KAFKA_BOOTSTRAP_SERVERS": self._broker.bootstrap_servers,
-                "PUBLISHER_HTTP": "127.0.0.1:0",
-            }
-            return self._log.arrivals(self._events, lambda arrived: self._run_ours(env, arrived))
+            def wait(arrived: object) -> None:
+                process.finish(60 + self._events / SLOWEST)
 
-    def _run_bare(self, command: Sequence[str]) -> None:
-        with _running(command, os.environ.copy()) as process:
-            if process.wait(300) != 0:
-                process.check()
-            self.bare_cpu_seconds.append(float(process.tail(1)))
+            arrivals = self._log.arrivals(self._events, wait)
+            return Run(arrivals, float(process.last_line), 0.0)
 
-    def _run_ours(self, env: dict[str, str], arrived: Callable[[], bool]) -> None:
-        usage = Usage()
-
-        def check() -> None:
-            process.check()
-            usage.look(process.pid)
-
-        with _running([sys.executable, "-m", "publisher.cli", "run"], env) as process:
-            wait_until(arrived, check)
-            check()
-        self.usage.append(usage)
+    def ours(self, mode: Mode, name: str | None = None) -> Run:
+        """The real publisher, from the beginning of the table unless `name` has been there."""
+        with publisher(mode, self._url, self._log.servers, name) as process:
+            arrivals = self._log.arrivals(
+                self._events,
+                lambda arrived: wait_until(arrived, process.look, 60 + self._events / SLOWEST),
+            )
+            process.look()
+            return Run(arrivals, process.cpu_seconds, process.megabytes)
 
 
-def measure(events: int, say: Say) -> list[Figure]:
-    """Drain the backlog between bare runs, and compare the medians."""
-    with (
-        kafka() as broker,
-        Log.on(broker, "benchmark.drain") as log,
-        postgres() as server,
-        outbox_database(server) as backlog,
-    ):
-        say(f"drain: {server!r}, {broker!r}, {events:,} events")
-        record(backlog, log.topic, events)
-        drain = Drain(server, broker, log, backlog, events)
-        say(f"warm-up: bare {drain.bare().rate:,.0f}/s")
-        repeats = [_repeat(drain, say) for _ in range(REPEATS)]
-    return [*speed(repeats), *cost(drain.usage, drain.bare_cpu_seconds, events)]
+def measure(events: int, modes: Sequence[Mode], say: Say) -> list[Figure]:
+    """Drain a backlog by each client between bare runs of it, and compare the medians."""
+    with stage("drain", say) as servers:
+        return [
+            figure
+            for client in CLIENTS
+            if (deliveries := [mode.delivery for mode in modes if mode.client == client])
+            for figure in _client(servers, client, deliveries, events * TIMES[client], say)
+        ]
 
 
-def _repeat(drain: Drain, say: Say) -> Repeat:
-    repeat = Repeat(drain.bare().rate, drain.ours().rate, drain.bare().rate)
-    say(
-        f"bare {repeat.before:,.0f}/s, publisher {repeat.ours:,.0f}/s, "
-        f"bare {repeat.after:,.0f}/s: {repeat.ratio:.2f}"
+def _client(
+    servers: Stage, client: str, deliveries: Sequence[str], events: int, say: Say
+) -> list[Figure]:
+    with outbox_database(servers.server) as backlog:
+        record(backlog, servers.log.topic, events)
+        drain = Drain(backlog, servers.log, events)
+        say(f"{client}, {events:,} events; warm-up: bare {drain.bare(client).rate:,.0f}/s")
+        rounds = [
+            _round(drain, client, in_turn(deliveries, number), say) for number in range(REPEATS)
+        ]
+    return list(figures(client, rounds))
+
+
+def in_turn(items: Sequence[str], number: int) -> Sequence[str]:
+    """Each item is the first in its turn, so that a drift of the machine meets all of them."""
+    start = number % len(items)
+    return [*items[start:], *items[:start]]
+
+
+def _round(drain: Drain, client: str, deliveries: Sequence[str], say: Say) -> Round:
+    before = drain.bare(client)
+    ours = {delivery: drain.ours(Mode(client, delivery)) for delivery in deliveries}
+    found = Round(before, drain.bare(client), ours)
+    shown = (
+        f"{delivery} {run.rate:,.0f}/s ({found.beside_bare(delivery).ratio:.2f})"
+        for delivery, run in ours.items()
     )
-    return repeat
+    say(f"bare {before.rate:,.0f}/s, {', '.join(shown)}, bare {found.after.rate:,.0f}/s")
+    return found
 
 
-def speed(repeats: Sequence[Repeat]) -> Iterator[Figure]:
-    bare = [rate for repeat in repeats for rate in (repeat.before, repeat.after)]
-    yield Figure(f"{_OURS}.vs_bare", median_ratio(repeats), Goal(">=", 0.75))
-    yield Figure(f"{_OURS}.events_per_s", median(repeat.ours for repeat in repeats))
-    yield Figure(f"{_BARE}.events_per_s", median(bare))
-    yield Figure(f"{_BARE}.vs_bare", median_control(repeats))
+def figures(client: str, rounds: Sequence[Round]) -> Iterator[Figure]:
+    """What the rounds of a client say, under the names that stay."""
+    bare = [run for each in rounds for run in (each.before, each.after)]
+    control = [Repeat(each.before.rate, each.before.rate, each.after.rate) for each in rounds]
+    for delivery in sorted(rounds[0].ours):
+        repeats = [each.beside_bare(delivery) for each in rounds]
+        yield from _mode(str(Mode(client, delivery)), repeats, [r.ours[delivery] for r in rounds])
+    yield Figure(f"drain.{client}.bare.events_per_s", median(run.rate for run in bare))
+    yield Figure(f"drain.{client}.bare.vs_bare", median_control(control))
+    yield Figure(f"drain.{client}.bare.cpu_s_per_100k", median(r.cpu_s_per_100k for r in bare))
+    if len(rounds[0].ours) > 1:
+        yield _exactly_once(client, rounds)
 
 
-def cost(
-    usage: Sequence[Usage], bare_cpu_seconds: Sequence[float], events: int
-) -> Iterator[Figure]:
-    ours = median(used.cpu_seconds for used in usage)
-    bare = median(bare_cpu_seconds)
-    yield Figure(f"{_OURS}.rss_mb", max(used.megabytes for used in usage), Goal("<", 200))
-    yield Figure(f"{_OURS}.cpu_s_per_100k", ours * 100_000 / events)
-    yield Figure(f"{_BARE}.cpu_s_per_100k", bare * 100_000 / events)
+def _mode(mode: str, repeats: Sequence[Repeat], runs: Sequence[Run]) -> Iterator[Figure]:
+    yield Figure(f"drain.{mode}.vs_bare", median_ratio(repeats), VS_BARE.get(mode))
+    yield Figure(f"drain.{mode}.events_per_s", median(run.rate for run in runs))
+    yield Figure(f"drain.{mode}.rss_mb", max(run.megabytes for run in runs), Goal("<", 200))
+    yield Figure(f"drain.{mode}.cpu_s_per_100k", median(run.cpu_s_per_100k for run in runs))
 
 
-@contextmanager
-def _running(command: Sequence[str], env: dict[str, str]) -> Iterator[Process]:
-    with scratch("benchmark") as folder:
-        process = Process(command, log=folder / "output.log", env=env, cwd=ROOT)
-        process.start()
-        try:
-            yield process
-        finally:
-            process.stop()
-
-
-def _peak_bytes(process: psutil.Process) -> int:
-    """The peak that Linux keeps for each process; elsewhere, what is resident now."""
-    status = Path(f"/proc/{process.pid}/status")
-    if not status.exists():
-        return int(process.memory_info().rss)
-    [line] = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
-    return int(line.split()[1]) * 1024
+def _exactly_once(client: str, rounds: Sequence[Round]) -> Figure:
+    ratio = median(
+        each.ours["exactly-once"].rate / each.ours["at-least-once"].rate for each in rounds
+    )
+    return Figure(f"drain.{client}.exactly-once.vs_at_least_once", ratio, Goal(">=", 0.8))

@@ -70,9 +70,9 @@ def median_control(repeats: Sequence[Repeat]) -> float:
     return median(repeat.control for repeat in repeats)
 
 
-def table(figures: Sequence[Figure]) -> Table:
+def table(figures: Sequence[Figure], title: str = "benchmarks") -> Table:
     """The figures for people."""
-    shown = Table(title="benchmarks")
+    shown = Table(title=title)
     for heading in ("figure", "measured", "goal", "verdict"):
         justify: JustifyMethod = "right" if heading == "measured" else "left"
         shown.add_column(heading, justify=justify, no_wrap=True, overflow="fold")

@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from benchmarks.figures import Figure, Goal, Repeat, median_control, median_ratio, table, write_json
-from benchmarks.log import Arrivals, Entry
+from benchmarks.log import Arrivals, DeliveryWrong, Entry, NotMeasured
 
 FIGURES = [
     Figure("drain.vs_bare", 0.81234567, Goal(">=", 0.75)),
@@ -59,7 +59,8 @@ def test_one_disturbed_repeat_does_not_move_the_median() -> None:
 
 def test_the_time_of_a_run_is_from_the_first_append_to_the_last() -> None:
     entries = [Entry(5_500, b"b", 2), Entry(5_000, b"a", 1), Entry(7_000, b"a", 3)]
-    assert Arrivals.of(entries) == Arrivals(events=3, repeats=0, inversions=0, seconds=2.0)
+    expected = Arrivals(events=3, repeats=0, inversions=0, seconds=2.0, began=5_000)
+    assert Arrivals.of(entries) == expected
     assert Arrivals.of(entries).rate == pytest.approx(1.5)
 
 
@@ -68,3 +69,23 @@ def test_a_repeat_is_no_inversion_but_a_late_first_arrival_is() -> None:
     inverted = [Entry(0, b"a", 2), Entry(0, b"a", 1), Entry(0, b"b", 3)]
     assert (Arrivals.of(repeated).repeats, Arrivals.of(repeated).inversions) == (2, 0)
     assert Arrivals.of(inverted).inversions == 1
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [Entry(0, b"a", 1)],
+        [Entry(0, b"a", 1), Entry(0, b"a", 2), Entry(0, b"a", 2)],
+        [Entry(0, b"a", 2), Entry(0, b"a", 1)],
+    ],
+    ids=["lost", "repeated", "inverted"],
+)
+def test_a_run_that_delivered_wrongly_has_no_figure(entries: list[Entry]) -> None:
+    with pytest.raises(DeliveryWrong, match="2 events were to arrive once and in order"):
+        Arrivals.of(entries).require(2)
+
+
+@pytest.mark.parametrize("entries", [[], [Entry(5, b"a", 1)]])
+def test_a_run_without_a_duration_has_no_speed(entries: list[Entry]) -> None:
+    with pytest.raises(NotMeasured, match="too short"):
+        _ = Arrivals.of(entries).rate
