@@ -20,6 +20,10 @@ class StoreUnavailable(Unavailable):
     """PostgreSQL cannot be used at the moment."""
 
 
+class StandsBy(Unavailable):
+    """Another publisher of this name is active; this one takes over as soon as it can."""
+
+
 class BrokerUnavailable(Unavailable):
     """Kafka cannot be used at the moment."""
 
@@ -48,4 +52,4 @@ class TimelineChanged(PublisherError):
 
 
 class Fenced(PublisherError):
-    """Another publisher of the same name has taken the position over."""
+    """The position was moved or removed by hand while this publisher held it."""

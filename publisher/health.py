@@ -21,6 +21,7 @@ class Health:
         self._turned = self._position_known = self._measured = clock()
         self._backlog: Backlog | None = None
         self._waits_for: str | None = "the first connection"
+        self.active = False
         self.acknowledged = 0
         self.waits = 0
 

@@ -117,8 +117,9 @@ class Store(Protocol):
     def open(self) -> Tenure:
         """Connect, refuse what the guards refuse, and take the position over.
 
-        Raises `StoreUnavailable` also while another publisher of this name is alive, on a
-        standby and before the tables exist; `TimelineChanged` on another database.
+        Raises `StandsBy` while another publisher of this name is active: the connection is kept
+        for the next try, which costs two statements. Raises `StoreUnavailable` also on a standby
+        and before the tables exist; `TimelineChanged` on another database.
         """
 
     def small_window(self, prev: Snapshot, limits: Limits) -> SmallWindow:
@@ -137,7 +138,11 @@ class Store(Protocol):
         """Measure what is not published yet."""
 
     def save(self, position: Position) -> None:
-        """Store the position. Raises `Fenced` when another publisher took it over."""
+        """Store the position.
+
+        Raises `StandsBy` when another publisher took it over, `Fenced` when it was moved or
+        removed by hand; it stays where it is.
+        """
 
     def close(self) -> None:
         """Let go of the connection and the position. Never raises; may be repeated."""

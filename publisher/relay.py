@@ -16,11 +16,13 @@ from publisher.delivery import to_records
 from publisher.errors import (
     BrokerUnavailable,
     RecordRejected,
+    StandsBy,
     StoreUnavailable,
     TopicUnavailable,
     Unavailable,
 )
 from publisher.health import Health
+from publisher.leader import TRY_EVERY
 from publisher.ports import Backlog, Broker, Delivery, Limits, Store
 from publisher.position import Position
 from publisher.stop import Stop
@@ -101,9 +103,14 @@ class Relay:
         self._health.turned()
         try:
             pause = self._turn()
+        except StandsBy as exc:
+            self._stand_by(exc)
+            return TRY_EVERY
         except Unavailable as exc:
             self._set_back(exc)
             return self._backoff.next()
+        finally:
+            self._health.active = self._store.is_open
         if self._proven:
             self._backoff.reset()
             if self._health.goes_on():
@@ -258,6 +265,16 @@ class Relay:
         self._broker.forget_topics()
         self._require_topics({row.topic for row in rows})
         raise stall
+
+    def _stand_by(self, exc: StandsBy) -> None:
+        """Leave the position to another one; what is on its way here would only repeat events."""
+        self._broker.close()
+        if self._flights:
+            self._resume(self._position)
+        self._backoff.reset()
+        self._health.out_of_sight()
+        if self._health.waits_for(str(exc)):
+            log.info("standing by", reason=str(exc))
 
     def _set_back(self, exc: Unavailable) -> None:
         if isinstance(exc, StoreUnavailable):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from publisher.guards import Identity
+from publisher.leader import Holder
 from publisher.ports import Backlog
 from publisher.position import Position
 
@@ -28,19 +29,19 @@ def waiting(backlog: Backlog) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A row of `outbox_position`, what lies behind it, and whether a publisher holds it now."""
+    """A row of `outbox_position`, what lies behind it, and which session holds it now."""
 
     name: str
     epoch: int
     position: Position
     identity: Identity
     updated_at: datetime
-    running: bool
+    holder: Holder | None
     backlog: Backlog
 
     @property
     def runs(self) -> str:
-        return "a publisher runs" if self.running else "no publisher runs"
+        return f"a publisher runs ({self.holder})" if self.holder else "no publisher runs"
 
     def __str__(self) -> str:
         at = self.position

@@ -26,6 +26,7 @@ class Metrics(Collector):
             ("lag_rows", "Rows not published, counted up to 100000.", health.lag_rows),
             ("position_age_seconds", "Time since the position was right.", health.position_age),
             ("ready", "1 while nothing stands in the way.", health.ready),
+            ("active", "1 while this process holds the position.", health.active),
         ):
             yield self._gauge(what, text, value)
         for what, text, count in (

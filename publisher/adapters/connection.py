@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import errors as pg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.generators import execute
 
 from publisher.errors import (
     ConfigurationInvalid,
@@ -88,6 +89,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
     patience: float | None = PATIENCE
     ending: Callable[[], bool] = staticmethod(lambda: False)
     waiting: Callable[[], None] = staticmethod(lambda: None)
+    used_at: float = 0.0
 
     def grant(self, patience: float) -> None:
         """Give each statement from now on so many seconds."""
@@ -97,7 +99,31 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
     def wait(self, gen: Generator[Any, Any, T], *args: Any, **kwargs: Any) -> T:
         if self.patience is not None:
             gen = _within(self.patience + _GRACE, gen, self.ending, self.waiting)
-        return super().wait(gen, *args, **kwargs)
+        try:
+            return super().wait(gen, *args, **kwargs)
+        finally:
+            self.used_at = time.monotonic()
+
+    def beat(self, ended: Callable[[], bool]) -> None:
+        """Run an empty statement from another thread, unless the connection is in use.
+
+        It gives up as any other does, and soon once it has `ended`.
+        """
+        if not self.lock.acquire(blocking=False):
+            return
+        try:
+            self.pgconn.send_query(b"SELECT")
+            super().wait(
+                _within(
+                    PATIENCE + _GRACE,
+                    execute(self.pgconn),
+                    lambda: ended() or self.ending(),
+                    lambda: None,
+                )
+            )
+            self.used_at = time.monotonic()
+        finally:
+            self.lock.release()
 
 
 def _within(
@@ -194,6 +220,11 @@ def _meaning(exc: psycopg.Error, role: str) -> str:
             return (
                 f"{reason}: the outbox tables are of another release; run `manage.py migrate "
                 "outbox`, or install the release of django-outbox-bridge that the project uses"
+            )
+        case pg.AdminShutdown():
+            return (
+                "PostgreSQL ended the session: it restarts, an administrator ended it, or this "
+                "publisher was frozen and one that stands by has taken over"
             )
         case pg.InsufficientPrivilege():
             return _missing_right(reason, role)

@@ -13,6 +13,7 @@ from publisher.errors import (
     BrokerUnavailable,
     Fenced,
     RecordRejected,
+    StandsBy,
     StoreUnavailable,
     Unavailable,
 )
@@ -81,11 +82,12 @@ class MemoryDatabase:
 
 
 class MemoryStore:
-    """A `Store`; `outage` makes every call fail until it is None again."""
+    """A `Store`; `outage` makes every call fail until it is None again, `holder` every `open`."""
 
     def __init__(self, database: MemoryDatabase | None = None) -> None:
         self.database = database or MemoryDatabase()
         self.outage: str | None = None
+        self.holder: str | None = None
         self._epoch = -1
         self._open = False
 
@@ -96,6 +98,9 @@ class MemoryStore:
     def open(self) -> Tenure:
         self._open = True
         self._answer()
+        if self.holder is not None:
+            self._open = False
+            raise StandsBy(self.holder)
         self.database.epoch += 1
         inherited = self.database.epoch != self._epoch + 1
         self._epoch = self.database.epoch
@@ -130,7 +135,7 @@ class MemoryStore:
     def save(self, position: Position) -> None:
         self._answer()
         if self._epoch != self.database.epoch:
-            raise Fenced("another publisher took the position over")
+            raise Fenced("the position was moved by hand")
         self.database.position = position
         self.database.saves += 1
 

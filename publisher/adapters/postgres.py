@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,17 +17,21 @@ from publisher.adapters.connection import (
     answering,
     connect,
 )
+from publisher.adapters.heartbeat import Heartbeat
 from publisher.adapters.tables import (
     array,
+    end_holder,
     ended,
     lock_position,
     read_backlog,
+    read_holder,
     read_identity,
     read_source,
     read_standings,
     stored_position,
 )
-from publisher.errors import CredentialsRejected, Fenced, StoreUnavailable
+from publisher.errors import CredentialsRejected, Fenced, StandsBy, StoreUnavailable
+from publisher.leader import Holder, Watch, stands_by
 from publisher.ports import Backlog, Bounds, Chunk, Limits, Row, SmallWindow, Tenure
 from publisher.position import Position, Snapshot
 from publisher.sql import statement
@@ -58,6 +63,8 @@ class PostgresStore:
     ) -> None:
         self._url, self._name, self._ending, self._waiting = url, name, ending, waiting
         self._connection: Connection | None = None
+        self._heartbeat: Heartbeat | None = None
+        self._watch = Watch()
         self._patience = PATIENCE
         self._slow: object = None
         self._epoch = -1
@@ -65,16 +72,22 @@ class PostgresStore:
 
     @property
     def is_open(self) -> bool:
-        return self._connection is not None
+        return self._heartbeat is not None
 
     def open(self) -> Tenure:
-        self._connect()
         try:
+            if self._connection is None:
+                self._connect()
             with self._answering("open"):
-                return self._take_over()
+                self._require_lock()
+                tenure = self._take_over()
+        except StandsBy:
+            raise
         except BaseException:
             self.close()
             raise
+        self._heartbeat = Heartbeat(self._live)
+        return tenure
 
     def _connect(self) -> None:
         try:
@@ -87,22 +100,36 @@ class PostgresStore:
                 raise StoreUnavailable(str(exc)) from exc
             raise
         self._was_open = True
+        with self._answering("guards"):
+            self._identity = read_identity(self._live)
+            read_source(self._live)
+
+    def _require_lock(self) -> None:
+        """Become the active publisher, or look after the one that is."""
+        if lock_position(self._live, self._name):
+            self._watch = Watch()
+            return
+        holder = read_holder(self._live, self._name)
+        if holder and holder.may_end and self._watch.finds_frozen(holder, time.monotonic()):
+            self._end(holder)
+        raise StandsBy(stands_by(self._name, holder, role=self._live.info.user))
+
+    def _end(self, holder: Holder) -> None:
+        self._watch = Watch()
+        if end_holder(self._live, holder):
+            log.warning("ended the session of a frozen publisher", session=str(holder))
 
     def _take_over(self) -> Tenure:
-        identity = read_identity(self._live)
         source = read_source(self._live)
-        if not lock_position(self._live, self._name):
-            raise StoreUnavailable(
-                f"another publisher named {self._name!r} is active: this one stands by"
-            )
         row = self._one(
             statement("take_position"),
             name=self._name,
-            system_identifier=identity.system_identifier,
-            timeline=identity.timeline,
+            system_identifier=self._identity.system_identifier,
+            timeline=self._identity.timeline,
         )
         epoch, prev, now, last_id, *history = row
-        guards.refuse_other_history(self._name, stored=guards.Identity(*history), found=identity)
+        stored = guards.Identity(*history)
+        guards.refuse_other_history(self._name, stored=stored, found=self._identity)
         position = stored_position(prev, now, last_id)
         if epoch == 1:
             self._announce(position)
@@ -174,21 +201,32 @@ class PostgresStore:
                 },
             )
             if cursor.rowcount != 1:
-                raise Fenced(self._why_fenced())
+                raise self._fenced()
 
-    def _why_fenced(self) -> str:
+    def _fenced(self) -> Fenced | StandsBy:
+        """Why the position was not written: only who lost the lock may have been succeeded."""
+        holder = read_holder(self._live, self._name)
+        if holder is None or holder.pid != self._live.info.backend_pid:
+            self.close()
+            return StandsBy(
+                f"another publisher took the position {self._name!r} over while this one was "
+                "frozen or cut off: this one stands by"
+            )
         if all(standing.name != self._name for standing in read_standings(self._live)):
-            return (
+            return Fenced(
                 f"the position {self._name!r} was removed while this publisher ran: start it "
                 "again, and it publishes the table from its beginning"
             )
-        return (
-            f"another publisher took the position {self._name!r} over, or it was moved: run one "
-            "process for each PUBLISHER_NAME, or let the others stand by"
+        return Fenced(
+            f"the position {self._name!r} was moved by hand while this publisher ran: start it "
+            "again, and it goes on from there"
         )
 
     def close(self) -> None:
+        heartbeat, self._heartbeat = self._heartbeat, None
         connection, self._connection = self._connection, None
+        if heartbeat is not None:
+            heartbeat.end()
         if connection is not None:
             connection.close()
 
@@ -215,7 +253,7 @@ class PostgresStore:
                     self._slow, self._patience = None, PATIENCE
                     self._live.grant(PATIENCE)
         except StoreUnavailable as exc:
-            if isinstance(exc, TimedOut) and self.is_open:  # in the innermost block
+            if isinstance(exc, TimedOut) and self._connection is not None:  # in the innermost block
                 # A window may be so large that its bounds take longer: do not ask in vain for ever.
                 self._slow, self._patience = kind, min(2 * self._patience, _MOST_PATIENCE)
             self.close()

@@ -11,6 +11,7 @@ from publisher.adapters.connection import Connection
 from publisher.checks import Inspection
 from publisher.errors import StoreUnavailable
 from publisher.guards import RIGHTS, Identity
+from publisher.leader import Holder
 from publisher.ports import Backlog, Topic
 from publisher.position import NOTHING, Position, Snapshot
 from publisher.sql import statement
@@ -82,11 +83,12 @@ def read_standings(connection: Connection) -> list[Standing]:
 
 
 def _standing(connection: Connection, row: tuple[Any, ...]) -> Standing:
-    name, epoch, prev, now, last_id, system_identifier, timeline, updated_at, running = row
+    name, epoch, prev, now, last_id, system_identifier, timeline, updated_at = row
     position = stored_position(prev, now, last_id)
     identity = Identity(system_identifier, timeline)
     backlog = read_backlog(connection, position)
-    return Standing(name, epoch, position, identity, updated_at, running, backlog)
+    holder = read_holder(connection, name)
+    return Standing(name, epoch, position, identity, updated_at, holder, backlog)
 
 
 def _waiting_topics(connection: Connection, position: Position) -> list[str]:
@@ -122,6 +124,18 @@ def lock_position(connection: Connection, name: str) -> bool:
     """Try to become the only publisher of this name, for as long as the connection lives."""
     row = connection.execute(statement("lock_position"), {"name": name}).fetchone()
     return row == (True,)
+
+
+def read_holder(connection: Connection, name: str) -> Holder | None:
+    """Look at the session that holds the position; None where there is none just now."""
+    row = connection.execute(statement("holder"), {"name": name}).fetchone()
+    return Holder(*row) if row else None
+
+
+def end_holder(connection: Connection, holder: Holder) -> bool:
+    """End the session of a frozen publisher, unless it has woken up since it was looked at."""
+    params = {"pid": holder.pid, "since": holder.since, "beat": holder.beat}
+    return connection.execute(statement("end_holder"), params).fetchone() == (True,)
 
 
 def remove_position(connection: Connection, name: str) -> bool:

@@ -13,6 +13,7 @@ from publisher.errors import (
     ConfigurationInvalid,
     CredentialsRejected,
     Fenced,
+    StandsBy,
     StoreUnavailable,
     TimelineChanged,
 )
@@ -86,7 +87,7 @@ def test_a_position_of_another_history_stops_and_names_the_cure(
 def test_a_second_publisher_of_the_same_name_stands_by(migrated_database_url: str) -> None:
     with closing(PostgresStore(migrated_database_url)) as active:
         active.open()
-        assert "stands by" in refusal(migrated_database_url, StoreUnavailable)
+        assert "stands by" in refusal(migrated_database_url, StandsBy)
         with closing(PostgresStore(migrated_database_url, name="other")) as other:
             other.open()
 
@@ -151,13 +152,13 @@ def test_a_setting_that_libpq_refuses_is_wrong_configuration(migrated_database_u
     assert "strict" in text
 
 
-def test_a_position_that_was_removed_is_told_from_one_that_was_taken_over(
+def test_a_position_that_was_removed_is_told_from_one_that_was_moved(
     migrated_database_url: str,
 ) -> None:
     with closing(PostgresStore(migrated_database_url)) as store:
         position = store.open().position
         execute(migrated_database_url, "UPDATE outbox_position SET epoch = epoch + 1")
-        with pytest.raises(Fenced, match="took the position 'default' over"):
+        with pytest.raises(Fenced, match="the position 'default' was moved by hand"):
             store.save(position)
         execute(migrated_database_url, "DELETE FROM outbox_position")
         with pytest.raises(Fenced, match="the position 'default' was removed"):

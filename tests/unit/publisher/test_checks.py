@@ -4,12 +4,14 @@ from typing import Any
 
 from publisher.checks import Inspection, database_findings, topic_findings
 from publisher.guards import Identity
+from publisher.leader import Holder
 from publisher.ports import Backlog, Topic
 from publisher.position import Position
 from publisher.standing import CAP, Standing
 
 HERE = Identity(1, 1)
-RUNNING = Standing("default", 3, Position(), HERE, datetime.now(UTC), True, Backlog(0, 0.0))
+HOLDER = Holder(7, "relay", "10.0.0.5", None, None, waits=False, may_end=True)
+RUNNING = Standing("default", 3, Position(), HERE, datetime.now(UTC), HOLDER, Backlog(0, 0.0))
 GOOD = Inspection("default", HERE, [RUNNING], Backlog(0, 0.0), [], [], [], 1)
 ORDERS = Topic("shop.orders", "state", 12)
 
@@ -25,7 +27,9 @@ def of_topics(state: int | str, **what: Any) -> list[str]:
 
 
 def test_where_all_is_well_only_the_position_is_told() -> None:
-    assert of_database() == ["info: position 'default': no row waits; a publisher runs"]
+    assert of_database() == [
+        "info: position 'default': no row waits; a publisher runs (session 7 from 10.0.0.5)"
+    ]
     assert of_topics(12) == []
 
 

@@ -4,11 +4,13 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from structlog.testing import capture_logs
 
 from publisher.adapters import memory
 from publisher.adapters.memory import MemoryBroker, MemoryDatabase, MemoryStore
 from publisher.errors import BrokerUnavailable, Fenced, RecordRejected, Unavailable
 from publisher.health import Health
+from publisher.leader import TRY_EVERY
 from publisher.ports import Limits, Record
 from publisher.relay import Pace, Relay
 from publisher.stop import Stop
@@ -498,3 +500,37 @@ def test_pages_on_their_way_are_settled_in_order(pages: int) -> None:
     bench.broker.acknowledge_upto = 2**63
     bench.steps()
     assert bench.arrived == list(range(1, 21))
+
+
+def test_a_publisher_that_stands_by_tries_often_and_says_it_once(bench: Bench) -> None:
+    bench.store.holder = "another publisher is active"
+    with capture_logs() as logs:
+        pauses = [bench.relay.step() for _ in range(50)]
+    assert set(pauses) == {TRY_EVERY}
+    assert [line["event"] for line in logs] == ["standing by"]
+    assert not bench.health.active
+    assert bench.health.reason == "another publisher is active"
+    assert bench.broker.openings == 0
+    bench.write(b"a")
+    bench.store.holder = None
+    bench.steps()
+    assert bench.health.active
+    assert bench.arrived == [1]
+
+
+def test_what_is_on_its_way_is_dropped_as_soon_as_another_publisher_is_active(
+    bench: Bench,
+) -> None:
+    bench.write(b"a", b"b")
+    bench.broker.frozen = True
+    bench.steps(3, seconds=0.0)
+    assert len(bench.broker.sent) == 2
+    bench.store.close()
+    bench.store.holder = "another publisher is active"
+    bench.steps(1)
+    assert not bench.broker.is_open
+    started = bench.now
+    bench.tick = 0.1
+    bench.stop()
+    assert bench.now - started < 1.0
+    assert bench.arrived == []
