@@ -14,6 +14,7 @@ EXTRAS: Mapping[str, Sequence[str]] = {
     "django": ("schemas", "outbox"),
     "triggers": ("schemas", "outbox", "pgtrigger"),
     "publisher": ("schemas", "publisher", "publisher.cli"),
+    "librdkafka": ("schemas", "publisher.cli", "publisher.adapters.librdkafka"),
     "demo": ("examples.demo.__main__", "django", "gunicorn.app.wsgiapp", "pycountry"),
     "test": ("pytest", "pytest_django", "pytest_timeout", "testcontainers", "tests.conftest"),
 }

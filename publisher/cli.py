@@ -13,10 +13,10 @@ import click
 import structlog
 
 import schemas
-from publisher.adapters import kafka_python, postgres, tables
+from publisher.adapters import postgres, tables
+from publisher.adapters.clients import Topics, client, client_problems
 from publisher.adapters.connection import PATIENCE, Connection, answering, connect
-from publisher.adapters.kafka_config import config_problems
-from publisher.adapters.kafka_topics import CREATED, EXISTS, KafkaTopics
+from publisher.adapters.reasons import CREATED, EXISTS
 from publisher.checks import Finding, database_findings, topic_findings
 from publisher.config import Config, load
 from publisher.errors import (
@@ -51,7 +51,7 @@ def configured(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def with_settings(**options: Any) -> None:
         flags = {name: options.pop(name) for name in options.keys() & Config.model_fields.keys()}
-        command(load(config_problems, **flags), **options)
+        command(load(client_problems, **flags), **options)
 
     return with_settings
 
@@ -102,7 +102,9 @@ def build_relay(config: Config, health: Health, stop: Stop) -> Relay:
             ending=lambda: stop.hurries,
             waiting=health.turned,
         ),
-        broker=kafka_python.KafkaPythonBroker(config.kafka_bootstrap_servers, config.kafka_config),
+        broker=client(config.kafka_client).broker(
+            config.kafka_bootstrap_servers, config.kafka_config
+        ),
         health=health,
         limits=Limits(rows=config.page_rows, bytes=config.page_bytes),
     )
@@ -256,9 +258,10 @@ def database(config: Config, patience: float | None = PATIENCE) -> Iterator[Conn
 
 
 @contextmanager
-def topics_of(config: Config) -> Iterator[KafkaTopics]:
+def topics_of(config: Config) -> Iterator[Topics]:
     """The topics of the cluster of the settings."""
-    with closing(KafkaTopics(config.kafka_bootstrap_servers, config.kafka_config)) as kafka:
+    topics = client(config.kafka_client).topics
+    with closing(topics(config.kafka_bootstrap_servers, config.kafka_config)) as kafka:
         yield kafka
 
 

@@ -100,6 +100,8 @@ class ClientConfig(BaseSettings):
         env_prefix=PREFIX, env_nested_delimiter="__", extra="ignore", hide_input_in_errors=True
     )
 
+    kafka_client: Literal["kafka-python", "librdkafka"] = "kafka-python"
+    """The client library."""
     kafka_config: Annotated[dict[str, str], NoDecode, BeforeValidator(_one_by_one)] = Field(
         default_factory=dict
     )
@@ -115,8 +117,6 @@ class Config(ClientConfig):
     """`host:port`, several with commas."""
     name: Annotated[str, AfterValidator(_name)] = "default"
     """Of the position and its lock: one active process for each name."""
-    kafka_client: Literal["kafka-python"] = "kafka-python"
-    """The client library."""
     delivery: Literal["at-least-once"] = "at-least-once"
     """What a crash may do: repeat events, never lose one."""
     http: Annotated[str, AfterValidator(_listener)] = "127.0.0.1:9464"
@@ -132,16 +132,17 @@ class Config(ClientConfig):
     ] = "info"
 
 
-def load(client_problems: Callable[[Mapping[str, Any]], list[str]], **flags: object) -> Config:
+def load(client_problems: Callable[[str, Mapping[str, Any]], list[str]], **flags: object) -> Config:
     """Read the settings; flags that are None do not count.
 
-    `client_problems` says what is wrong with the Kafka client's part. Raises
+    `client_problems` says what is wrong with the settings of the Kafka client of a name. Raises
     `ConfigurationInvalid` with a line for every setting that is wrong, and no secret in it.
     """
     given: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
     problems = list(unknown_variables(os.environ, Config.model_fields))
     with suppress(ValidationError):  # `Config` names it
-        problems += client_problems(ClientConfig().kafka_config)
+        client = ClientConfig()
+        problems += client_problems(client.kafka_client, client.kafka_config)
     try:
         config = Config(**given)
     except ValidationError as exc:

@@ -12,6 +12,8 @@ from typing import Any
 
 from kafka import KafkaProducer, codec
 
+from publisher.adapters.reasons import variable
+
 Config = Mapping[str, Any]
 
 DEFAULTS: Config = {
@@ -75,11 +77,6 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     ),
     "OAUTHBEARER": ("sasl_oauth_token_provider",),
 }
-
-
-def variable(name: str) -> str:
-    """The environment variable of a client's setting."""
-    return f"PUBLISHER_KAFKA_CONFIG__{name.upper()}"
 
 
 def converted(config: Config) -> dict[str, Any]:
@@ -171,16 +168,20 @@ def _text(name: str, value: object) -> str:
     return str(value)
 
 
-def _login_problems(config: Config) -> Iterator[str]:
+def unused_login(config: Config) -> Iterator[str]:
     """A login that is configured and not used would be found out by nobody but an attacker."""
-    protocol, mechanism = config.get("security_protocol"), config.get("sasl_mechanism")
     given = sorted(name for name in config if name.startswith("sasl_"))
-    if given and protocol not in _WITH_LOGIN:
+    if given and str(config.get("security_protocol")).upper() not in _WITH_LOGIN:
         yield (
             f"{variable(given[0])} is not used without SASL: set "
             f"{variable('security_protocol')}=SASL_SSL, or remove this variable"
         )
-    elif protocol in _WITH_LOGIN and mechanism is None:
+
+
+def _login_problems(config: Config) -> Iterator[str]:
+    protocol, mechanism = config.get("security_protocol"), config.get("sasl_mechanism")
+    yield from unused_login(config)
+    if protocol in _WITH_LOGIN and mechanism is None:
         yield f"{variable('sasl_mechanism')} is not set: {protocol} needs it, such as SCRAM-SHA-512"
     for name in _NEEDS.get(str(mechanism), ()) if protocol in _WITH_LOGIN else ():
         if name not in config:

@@ -11,8 +11,9 @@ from typing import Any
 from kafka import KafkaProducer
 from kafka import errors as kafka
 
-from publisher.adapters.kafka_config import Config, variable
-from publisher.delivery import removal
+from publisher.adapters import reasons
+from publisher.adapters.kafka_config import Config
+from publisher.adapters.reasons import variable
 from publisher.errors import (
     BrokerUnavailable,
     ConfigurationInvalid,
@@ -44,10 +45,9 @@ _LOGIN = (
     kafka.AuthorizationError,
 )
 _PLAIN = {
-    "ECONNREFUSED": "nothing listens there (connection refused)",
-    "DNS Resolution failure": "the name of the host cannot be resolved",
-    "socket disconnected": "the other side hangs up, as one does that expects TLS or a login, "
-    "refuses the login, or is not Kafka",
+    "ECONNREFUSED": reasons.NOBODY_LISTENS,
+    "DNS Resolution failure": reasons.NO_SUCH_HOST,
+    "socket disconnected": reasons.HUNG_UP,
 }
 
 
@@ -126,44 +126,37 @@ def failure(records: Sequence[Record], exc: BaseException) -> Unavailable:
 
     The client sends what is too large alone; any other refusal is that of a batch.
     """
-    record = records[0]
-    what = f"outbox row {record.id} for topic {record.topic!r}"
+    record, why = records[0], reason(exc)
     cure = _cure_of_record(exc)
     if cure is not None:
         return RecordRejected(
-            f"{what} is refused ({reason(exc)}): {cure}, or {removal(record.id)}",
+            reasons.record_refused(record, why, cure),
             upto=record.id if isinstance(exc, (*_TOO_LARGE, *_UNSENDABLE)) else records[-1].id,
         )
     if isinstance(exc, _NO_TOPIC):
-        return TopicUnavailable(f"{what} cannot be written ({reason(exc)})")
-    return BrokerUnavailable(f"{what} is not acknowledged ({reason(exc)})")
+        return TopicUnavailable(reasons.record_unwritable(record, why))
+    return BrokerUnavailable(reasons.record_unacknowledged(record, why))
 
 
 def _cure_of_record(exc: BaseException) -> str | None:
     if isinstance(exc, _TOO_LARGE):
-        return (
-            "raise the topic's max.message.bytes or, if the client's limit is lower, "
-            f"{variable('max_request_size')}"
-        )
+        return reasons.too_large("max_request_size")
     if isinstance(exc, _REFUSED) or type(exc) is kafka.KafkaError:  # of a batch with a refused one
-        return "change the settings or the policy of the topic that refuse it"
+        return reasons.REFUSED_BY_TOPIC
     if isinstance(exc, _UNSENDABLE):
-        return "correct the row"
+        return reasons.UNSENDABLE
     return None
 
 
 def _unreachable(servers: str, cause: BaseException) -> str:
-    login = f"{variable('security_protocol')} and {variable('sasl_*')}"
     if isinstance(cause, _LOGIN):
-        return f"Kafka at {servers} refuses the login: {reason(cause)}; check {login}"
-    address = "PUBLISHER_KAFKA_BOOTSTRAP_SERVERS"
+        return reasons.login_refused(servers, reason(cause))
     talked = any(sign in str(cause) for sign in ("socket disconnected", "Handshake", "timed out"))
-    checks = f"{address}, {login}" if talked else address
-    return f"Kafka cannot be reached at {servers}: {_plainly(cause)}; check {checks}"
+    return reasons.unreachable(servers, _plainly(cause), talked=talked)
 
 
 def _plainly(cause: BaseException) -> str:
     if isinstance(cause, kafka.RequestTimedOutError):
-        return "it accepts the connection and gives no answer in time"
+        return reasons.NO_ANSWER
     text = reason(cause)
     return next((plain for sign, plain in _PLAIN.items() if sign in text), text)

@@ -9,13 +9,12 @@ from typing import Any
 from kafka import KafkaProducer
 from kafka import errors as kafka
 
-from publisher.adapters.kafka_config import DEFAULTS, Config, config_problems, converted
+from publisher.adapters import reasons
+from publisher.adapters.kafka_config import DEFAULTS, Config, converted
 from publisher.adapters.kafka_errors import constructing, failure, reaching
 from publisher.adapters.kafka_topics import KafkaTopics
 from publisher.errors import BrokerUnavailable, Unavailable
 from publisher.ports import Record
-
-__all__ = ["KafkaPythonBroker", "KafkaPythonDelivery", "KafkaTopics", "config_problems"]
 
 PATIENCE_MS = 2_000
 """For a question about topics in the middle of the loop: a stop waits behind it."""
@@ -154,4 +153,4 @@ def _discard(producer: Any) -> None:
 
 
 def _closed() -> BrokerUnavailable:
-    return BrokerUnavailable("the connection to Kafka is closed: open it first")
+    return BrokerUnavailable(reasons.CLOSED)

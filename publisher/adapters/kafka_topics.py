@@ -9,11 +9,11 @@ from typing import Any
 from kafka import KafkaAdminClient
 from kafka import errors as kafka
 
+from publisher.adapters import reasons
 from publisher.adapters.kafka_config import Config, converted
 from publisher.adapters.kafka_errors import constructing, reaching
+from publisher.adapters.reasons import CREATED, EXISTS
 from publisher.ports import Topic
-
-CREATED, EXISTS = "created", "exists"
 
 
 class KafkaTopics:
@@ -55,7 +55,7 @@ class KafkaTopics:
             return CREATED
         if error is kafka.TopicAlreadyExistsError:
             return EXISTS
-        return f"topic {topic.name!r} cannot be created: {_refusal(error, answer)}"
+        return reasons.not_created(topic.name, _refusal(error, answer))
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -91,11 +91,11 @@ def _options(topic: Topic, replication_factor: int) -> dict[str, object]:
 def _refusal(error: Any, answer: Mapping[str, Any]) -> str:
     said = answer.get("error_message") or error.__name__
     if error is kafka.InvalidTopicError:
-        return f"{said} Correct its name in the Django project"
+        return f"{said} {reasons.CORRECT_NAME}"
     if error in (kafka.TopicAuthorizationFailedError, kafka.ClusterAuthorizationFailedError):
-        return f"{said} Grant this user Create on it"
+        return f"{said} {reasons.GRANT_CREATE}"
     if error is kafka.InvalidReplicationFactorError:
-        return f"{said} Pass a lower --replication-factor"
+        return f"{said} {reasons.LOWER_REPLICATION}"
     return f"{error.__name__}: {said}"
 
 
@@ -107,24 +107,17 @@ def _state(name: str, topic: Mapping[str, Any] | None) -> int | str:
     allowed = topic.get("authorized_operations")
     if allowed and "WRITE" not in allowed:
         return _trouble(name, kafka.TopicAuthorizationFailedError)
-    leaderless = sorted(p["partition_index"] for p in topic["partitions"] if p["leader_id"] < 0)
+    leaderless = [p["partition_index"] for p in topic["partitions"] if p["leader_id"] < 0]
     if leaderless:
-        return (
-            f"topic {name!r} has no leader for partition {', '.join(map(str, leaderless))}: "
-            "bring the brokers that hold it back"
-        )
+        return reasons.topic_leaderless(name, leaderless)
     return len(topic["partitions"])
 
 
 def _trouble(name: str, error: Any) -> str:
     if error is kafka.UnknownTopicOrPartitionError:
-        return (
-            f"topic {name!r} does not exist: create it with `outbox-publisher topics create` (if "
-            "it is new in the Django project, run `manage.py migrate` there first), or correct "
-            "its name in the Django project"
-        )
+        return reasons.topic_unknown(name)
     if error is kafka.TopicAuthorizationFailedError:
-        return f"topic {name!r} is forbidden: grant this user Write and Describe on it"
+        return reasons.topic_forbidden(name)
     if error is kafka.InvalidTopicError:
-        return f"topic {name!r} has a name that Kafka refuses: correct it in the Django project"
-    return f"topic {name!r} cannot be written: {error.__name__}"
+        return reasons.topic_misnamed(name)
+    return reasons.topic_broken(name, error.__name__)

@@ -94,10 +94,20 @@ class Publisher:
 
 @pytest.fixture
 def publisher(
-    migrated_database_url: str, kafka_broker: Broker, tmp_path: Path
+    request: pytest.FixtureRequest,
+    migrated_database_url: str,
+    kafka_broker: Broker,
+    tmp_path: Path,
 ) -> Iterator[Publisher]:
-    with Publisher(migrated_database_url, kafka_broker.bootstrap_servers, tmp_path) as publisher:
+    env = {"PUBLISHER_KAFKA_CLIENT": getattr(request, "param", "kafka-python")}
+    servers = kafka_broker.bootstrap_servers
+    with Publisher(migrated_database_url, servers, tmp_path, **env) as publisher:
         yield publisher
+
+
+with_each_client = pytest.mark.parametrize(
+    "publisher", ["kafka-python", "librdkafka"], indirect=True
+)
 
 
 @pytest.fixture
@@ -114,6 +124,7 @@ def values(broker: Broker, topic: str) -> list[bytes]:
     return [record.key for record in read_topic(broker.bootstrap_servers, topic)]
 
 
+@with_each_client
 def test_a_polite_stop_is_quick_and_stores_the_position(
     publisher: Publisher, migrated_database_url: str, kafka_broker: Broker, make_topic: MakeTopic
 ) -> None:
@@ -144,6 +155,7 @@ def test_a_stop_stores_what_was_acknowledged_since_the_last_save(
     assert "no row waits" in publisher.command("position", "show").stdout
 
 
+@with_each_client
 def test_the_time_in_kafka_is_the_time_of_sending(
     publisher: Publisher, migrated_database_url: str, kafka_broker: Broker, make_topic: MakeTopic
 ) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch
 
-from publisher.adapters.kafka_python import KafkaPythonBroker, config_problems
+from publisher.adapters.clients import client_problems
+from publisher.adapters.kafka_python import KafkaPythonBroker
 from publisher.adapters.postgres import PostgresStore
 from publisher.config import load
 from publisher.health import Health
@@ -104,7 +105,7 @@ MUTANTS: dict[str, Callable[..., Any]] = {
 
 
 def main(name: str) -> None:
-    config = load(config_problems)
+    config = load(client_problems)
     store: Store = MUTANTS[name](config.database_url.get_secret_value(), name=config.name)
     naive = FirstOfTooManyWindow if isinstance(store, FirstOfTooMany) else Window
     stop = Stop()

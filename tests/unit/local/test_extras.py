@@ -35,7 +35,7 @@ def test_each_extra_has_a_line_and_all_is_well(
     assert extras.main() == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(":")[0] for line in lines] == [
-        *("base", "[django]", "[triggers]", "[publisher]", "[demo]", "[test]")
+        *("base", "[django]", "[triggers]", "[publisher]", "[librdkafka]", "[demo]", "[test]")
     ]
 
 

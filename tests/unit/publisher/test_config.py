@@ -1,6 +1,7 @@
 import pytest
 
-from publisher.adapters.kafka_config import DEFAULTS, config_problems
+from publisher.adapters.clients import client_problems
+from publisher.adapters.kafka_config import DEFAULTS
 from publisher.config import Config, load
 from publisher.errors import ConfigurationInvalid
 
@@ -17,7 +18,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def read(**flags: object) -> Config:
-    return load(config_problems, **flags)
+    return load(client_problems, **flags)
 
 
 def test_two_variables_are_enough() -> None:

@@ -13,8 +13,8 @@ from kafka.future import Future
 
 from publisher.adapters import kafka_python
 from publisher.adapters.kafka_errors import failure, last_word, reaching
-from publisher.adapters.kafka_python import KafkaPythonBroker, KafkaPythonDelivery, KafkaTopics
-from publisher.adapters.kafka_topics import _state
+from publisher.adapters.kafka_python import KafkaPythonBroker, KafkaPythonDelivery
+from publisher.adapters.kafka_topics import KafkaTopics, _state
 from publisher.errors import (
     BrokerUnavailable,
     ConfigurationInvalid,
