@@ -9,7 +9,7 @@ from typing import Any
 
 from local.kafka import Broker
 from local.scratch import ROOT
-from tests.acceptance.test_publisher import Publisher
+from tests.acceptance.publishers import Publisher
 from tests.conftest import MakeTopic
 from tests.topics import read_topic
 from tests.waiting import eventually
