@@ -9,7 +9,7 @@ export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-django test-extras matrix lint types bench fmt clean
+.PHONY: help demo test test-django test-extras matrix lint types bench bench-full fmt clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; do printf '%-14s %s\n' "$$target" "$$what"; done
@@ -49,7 +49,10 @@ types: $(VENV)/.dev ## Check types: mypy strict, and what users write with pyrig
 	$(BIN)/pyright tests/typing
 
 bench: $(VENV)/.dev ## Measure; prints a table, writes flat JSON to the path in BENCH_JSON
-	$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks
+
+bench-full: $(VENV)/.dev ## The same, and what takes long: a backlog of millions
+	@$(BIN)/python -m benchmarks --suite=full
 
 fmt: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff check --fix --quiet .

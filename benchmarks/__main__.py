@@ -17,7 +17,7 @@ from typing import TextIO
 
 from rich.console import Console
 
-from benchmarks import drain, window, write
+from benchmarks import backlog, commit, disturbed, drain, idle, large, latency, window, write
 from benchmarks.figures import Figure, missed, table, write_json
 from benchmarks.log import NotMeasured
 from benchmarks.modes import MODES, Mode, present
@@ -29,10 +29,18 @@ Benchmark = Callable[[argparse.Namespace, Sequence[Mode], Say], list[Figure]]
 
 QUICK: Mapping[str, Benchmark] = {
     "drain": lambda chosen, modes, say: drain.measure(chosen.events, modes, say),
+    "latency": lambda chosen, modes, say: latency.measure(modes, say),
+    "idle": lambda chosen, modes, say: idle.measure(modes, say),
+    "disturbed": lambda chosen, modes, say: disturbed.measure(modes, say),
+    "large": lambda chosen, modes, say: large.measure(modes, say),
+    "commit": lambda chosen, modes, say: commit.measure(modes, say),
     "window": lambda chosen, modes, say: window.measure(say),
     "write": lambda chosen, modes, say: write.measure(say),
 }
-FULL: Mapping[str, Benchmark] = {**QUICK}
+FULL: Mapping[str, Benchmark] = {
+    **QUICK,
+    "backlog": lambda chosen, modes, say: backlog.measure(modes, say),
+}
 SUITES: Mapping[str, Mapping[str, Benchmark]] = {"quick": QUICK, "full": FULL}
 FAILURES = (DiedEarly, NotMeasured, NothingAvailable, subprocess.TimeoutExpired)
 
@@ -60,10 +68,9 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _measure(arguments: argparse.Namespace, figures: list[Figure], say: Say) -> None:
     """Add the figures of one benchmark after the other."""
-    suite = SUITES[arguments.suite]
     modes = _modes(arguments.mode, say)
-    for name in [arguments.only] if arguments.only else suite:
-        figures += suite[name](arguments, modes, say)
+    for name in [arguments.only] if arguments.only else SUITES[arguments.suite]:
+        figures += FULL[name](arguments, modes, say)
 
 
 def _modes(asked: Sequence[str] | None, say: Say) -> list[Mode]:

@@ -16,18 +16,12 @@ from typing import Any
 from confluent_kafka import Producer
 from kafka import KafkaProducer
 
-from publisher.adapters.kafka_config import DEFAULTS
+from publisher.adapters import kafka_config, librdkafka_config
 from publisher.adapters.postgres import PostgresStore
-from publisher.delivery import CloudEvents
+from publisher.delivery import to_records
 from publisher.ports import Limits, Record
 from publisher.window import Window
 
-LIBRDKAFKA: Mapping[str, Any] = {
-    "acks": "all",
-    "enable.idempotence": True,
-    "linger.ms": DEFAULTS["linger_ms"],
-    "partitioner": "murmur2_random",
-}
 FLUSH_SECONDS = 120
 
 
@@ -47,11 +41,14 @@ def prepared(url: str) -> Iterator[Record]:
         tenure = store.open()
         window = Window(store, tenure.position, limits=Limits())
         while rows := window.read().rows:
-            yield from CloudEvents(tenure.source, rows)
+            records, refused = to_records(tenure.source, rows)
+            if refused:
+                raise refused
+            yield from records
 
 
 def kafka_python(records: Sequence[Record], servers: str) -> None:
-    producer = KafkaProducer(**{**DEFAULTS, "bootstrap_servers": servers.split(",")})
+    producer = KafkaProducer(**{**kafka_config.DEFAULTS, "bootstrap_servers": servers.split(",")})
     for _, topic, key, value, headers in records:
         producer.send(topic, value, key, headers)
     producer.flush()
@@ -60,7 +57,7 @@ def kafka_python(records: Sequence[Record], servers: str) -> None:
 
 def librdkafka(records: Sequence[tuple[Any, ...]], servers: str) -> None:
     """Nobody asks for the outcome of a record here: whether all arrived, the log tells."""
-    producer = Producer({**LIBRDKAFKA, "bootstrap.servers": servers})
+    producer = Producer({**librdkafka_config.DEFAULTS, "bootstrap.servers": servers})
     for _, topic, key, value, headers in records:
         while True:
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -28,11 +29,12 @@ SLOWEST = 500
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One drain: its speed, and what the process that sent took."""
+    """One drain: its speed, when it was started, and what the process that sent took."""
 
     arrivals: Arrivals
     cpu_seconds: float
-    megabytes: float
+    megabytes: float = 0.0
+    started: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -41,6 +43,11 @@ class Run:
     @property
     def cpu_s_per_100k(self) -> float:
         return self.cpu_seconds * 100_000 / self.arrivals.events
+
+    @property
+    def first_record_s(self) -> float:
+        """From the start of the process to the first append."""
+        return self.arrivals.began / 1_000 - self.started
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +79,18 @@ class Drain:
                 process.finish(60 + self._events / SLOWEST)
 
             arrivals = self._log.arrivals(self._events, wait)
-            return Run(arrivals, float(process.last_line), 0.0)
+            return Run(arrivals, float(process.last_line))
 
     def ours(self, mode: Mode, name: str | None = None) -> Run:
         """The real publisher, from the beginning of the table unless `name` has been there."""
+        started = time.time()
         with publisher(mode, self._url, self._log.servers, name) as process:
             arrivals = self._log.arrivals(
                 self._events,
                 lambda arrived: wait_until(arrived, process.look, 60 + self._events / SLOWEST),
             )
             process.look()
-            return Run(arrivals, process.cpu_seconds, process.megabytes)
+            return Run(arrivals, process.cpu_seconds, process.megabytes, started)
 
 
 def measure(events: int, modes: Sequence[Mode], say: Say) -> list[Figure]:

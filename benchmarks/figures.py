@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import operator
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from math import ceil
 from statistics import median
 from typing import TextIO
 
@@ -60,6 +61,11 @@ class Repeat:
     def control(self) -> float:
         """Bare against bare: how far from 1 noise alone can take a ratio."""
         return self.before / self.after
+
+
+def percentile(values: Collection[float], percent: float) -> float:
+    """The least of the values that so many percent of them do not exceed."""
+    return sorted(values)[max(0, ceil(len(values) * percent / 100) - 1)]
 
 
 def median_ratio(repeats: Sequence[Repeat]) -> float:

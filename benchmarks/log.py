@@ -124,7 +124,15 @@ class Log:
             "fetch.wait.max.ms": 50,
         }
         with closing(Consumer(settings)) as consumer:
-            yield Reading(consumer, self.topic, self._sequence)
+            yield Reading(consumer, self)
+
+    def entry(self, message: Message) -> Entry:
+        """What a record says; NotMeasured where its time is not the broker's."""
+        kind, appended = message.timestamp()
+        if kind != TIMESTAMP_LOG_APPEND_TIME:
+            raise NotMeasured(f"topic {self.topic!r} has not the times at which records came in")
+        key = message.key()
+        return Entry(appended, key if isinstance(key, bytes) else b"", self._sequence(message))
 
     def arrivals(self, events: int, run: Callable[[Callable[[], bool]], None]) -> Arrivals:
         """What a run appends; the run gets a question to ask until all of it is there.
@@ -146,14 +154,13 @@ class Log:
 class Reading:
     """The committed records of a topic from one moment on."""
 
-    def __init__(self, consumer: Consumer, topic: str, sequence: Sequence) -> None:
+    def __init__(self, consumer: Consumer, log: Log) -> None:
         self.entries: list[Entry] = []
         self._consumer = consumer
-        self._topic = topic
-        self._sequence = sequence
-        self._start = self._asked = self._ends()
-        self._at = dict(self._start)
-        consumer.assign([TopicPartition(topic, *place) for place in self._at.items()])
+        self._log = log
+        self.start = self._asked = self._ends()
+        self._at = dict(self.start)
+        consumer.assign([TopicPartition(log.topic, *place) for place in self._at.items()])
 
     def has(self, events: int) -> bool:
         """Whether so many records are there.
@@ -163,7 +170,7 @@ class Reading:
         enough.
         """
         asked, self._asked = self._asked, self._ends()
-        offsets = sum(self._asked.values()) - sum(self._start.values())
+        offsets = sum(self._asked.values()) - sum(self.start.values())
         if offsets < events or asked != self._asked:
             return False
         self._read_up_to(self._asked)
@@ -178,14 +185,14 @@ class Reading:
 
     def _end(self, number: int) -> int:
         """The end of what is committed, since the consumer reads nothing else."""
-        place, deadline = TopicPartition(self._topic, number), time.monotonic() + SECONDS
+        place, deadline = TopicPartition(self._log.topic, number), time.monotonic() + SECONDS
         while True:
             try:
                 if found := self._consumer.get_watermark_offsets(place, timeout=SECONDS):
                     return found[1]
             except KafkaException as exc:  # a new topic's leader is not known everywhere at once
                 if time.monotonic() > deadline:
-                    why = f"Kafka does not tell the end of {self._topic}-{number}: {exc}"
+                    why = f"Kafka does not tell the end of {self._log.topic}-{number}: {exc}"
                     raise NotMeasured(why) from exc
             time.sleep(0.02)
 
@@ -196,27 +203,19 @@ class Reading:
                 self._take(message)
                 deadline = time.monotonic() + SECONDS
             if time.monotonic() > deadline:
-                raise NotMeasured(f"reading {self._topic} stands still at {self._at} of {ends}")
+                raise NotMeasured(f"reading {self._log.topic} stands still at {self._at} of {ends}")
 
     def _take(self, message: Message) -> None:
         error, number, offset = message.error(), message.partition(), message.offset()
         assert number is not None  # it comes from the log
         assert offset is not None
         if error is None:
-            self.entries.append(_entry(message, self._sequence))
+            self.entries.append(self._log.entry(message))
             self._at[number] = offset + 1
         elif error.code() == KafkaError._PARTITION_EOF:
             self._at[number] = offset  # behind a marker, too
         else:
             raise KafkaException(error)
-
-
-def _entry(message: Message, sequence: Sequence) -> Entry:
-    kind, appended = message.timestamp()
-    if kind != TIMESTAMP_LOG_APPEND_TIME:
-        raise NotMeasured(f"topic {message.topic()!r} has not the times at which records came in")
-    key = message.key()
-    return Entry(appended, key if isinstance(key, bytes) else b"", sequence(message))
 
 
 def wait_until(

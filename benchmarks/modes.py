@@ -43,6 +43,16 @@ def present(modes: Sequence[Mode], say: Callable[[str], None]) -> list[Mode]:
     return [mode for mode in modes if mode not in missing]
 
 
+def foremost(modes: Sequence[Mode]) -> Mode:
+    """The mode for what is measured of one only."""
+    return FASTEST if FASTEST in modes else modes[0]
+
+
+def titled(figure: str, mode: Mode) -> str:
+    """A figure of the fastest mode goes without its name."""
+    return figure if mode == FASTEST else f"{figure}.{mode}"
+
+
 def refusal(mode: Mode) -> str | None:
     """Why the publisher cannot be run so; None where it can."""
     package = _PACKAGES[mode.client]

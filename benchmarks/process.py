@@ -88,11 +88,16 @@ def publisher(mode: Mode, url: str, servers: str, name: str | None = None) -> It
         **mode.environment,
         "PUBLISHER_DATABASE_URL": url,
         "PUBLISHER_KAFKA_BOOTSTRAP_SERVERS": servers,
-        "PUBLISHER_NAME": name or f"benchmark-{uuid4().hex[:8]}",
+        "PUBLISHER_NAME": name or new_name(),
         "PUBLISHER_HTTP": "127.0.0.1:0",
     }
     with running([sys.executable, "-m", "publisher.cli", "run"], env) as measured:
         yield measured
+
+
+def new_name() -> str:
+    """A name that no publisher has had on these servers."""
+    return f"benchmark-{uuid4().hex[:8]}"
 
 
 def _peak_bytes(process: psutil.Process) -> int:

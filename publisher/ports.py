@@ -189,8 +189,7 @@ class Broker(Protocol):
     def send(self, records: Sequence[Record]) -> Delivery:
         """Hand a page over, in order, without waiting for Kafka.
 
-        Records are taken once, one after the other; taking one may raise `RecordRejected`. Where
-        a record cannot be sent, nothing behind it is, and the delivery's error says why.
+        Where a record cannot be sent, nothing behind it is, and the delivery's error says why.
         Pages are sent one after the other; several may be on their way.
         """
 

@@ -34,6 +34,7 @@ def constant_headers(
     source: str,
     type: str,  # noqa: A002 - CloudEvents calls it so
     version: int | None,
+    *,
     tombstone: bool = False,
 ) -> tuple[Header, ...]:
     """The headers that all events of a type share. A tombstone has no content to describe."""
@@ -52,6 +53,7 @@ def constant_headers(
 
 def binary_headers(
     constant: tuple[Header, ...],
+    *,
     id: bytes,  # noqa: A002 - CloudEvents calls it so
     time: bytes,
     subject: bytes | None,

@@ -3,18 +3,31 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from benchmarks import drain, window, write
+from benchmarks import backlog, commit, disturbed, drain, idle, large, latency, window, write
 from benchmarks.__main__ import main
 from benchmarks.figures import Figure
 from benchmarks.log import Arrivals, NotMeasured
+from benchmarks.modes import FASTEST, Mode
 from local.process import DiedEarly, Process
 
+HUGE = {"backlog.5m.first_record_s", "backlog.5m.rss_mb", "backlog.5m.rate_vs_500k"}
 REQUIRED = {
     "drain.kafka-python.at-least-once.vs_bare",
     "drain.kafka-python.at-least-once.rss_mb",
+    "latency.500.p50_over_floor_ms",
+    "latency.500.p99_ms",
+    "latency.2000.p50_over_floor_ms",
+    "latency.2000.p99_ms",
+    "idle.cpu_percent",
+    "disturbed.open_outbox_writer.vs_undisturbed",
+    "disturbed.open_foreign_writer.vs_undisturbed",
+    "disturbed.old_snapshot.vs_undisturbed",
+    "large.1mb.rss_mb",
+    "exactly_once.librdkafka.idle_commit_ms",
     "window.small_behind_5m.ms",
     "write.extra_per_event_1.vs_create",
     "write.extra_per_event_20.vs_create",
@@ -24,6 +37,24 @@ REQUIRED = {
 
 def run(rate: float, megabytes: float = 0.0) -> drain.Run:
     return drain.Run(Arrivals(100_000, 0, 0, 100_000 / rate, 0), 16.0, megabytes)
+
+
+def others() -> dict[ModuleType, list[Figure]]:
+    """The figures of benchmarks that no test here changes; their goals are met."""
+    calm = disturbed.Round(100, 100, dict.fromkeys(disturbed.DISTURBANCES, 100.0))
+    delays = [
+        figure
+        for rate in latency.RATES
+        for figure in latency.figures("latency", rate, [[1.0]], [[2.0]])
+    ]
+    return {
+        latency: delays,
+        idle: [*idle.figures({FASTEST: idle.Idle(0.5, 0)})],
+        disturbed: [*disturbed.figures("disturbed", [calm])],
+        large: [*large.figures({FASTEST: run(100, 120)})],
+        commit: [*commit.figures({Mode("librdkafka", "exactly-once"): [4.0]})],
+        backlog: [*backlog.figures("backlog.5m", [run(100), run(100)], [run(100)])],
+    }
 
 
 @pytest.fixture
@@ -48,6 +79,8 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setattr(window, "measure", lambda say: windows)
         monkeypatch.setattr(write, "measure", lambda say: write.figures(one, 0.1, 1, 1.5, 20))
 
+    for module, found in others().items():
+        monkeypatch.setattr(module, "measure", lambda *_, found=found: found)
     tell()
     return tell
 
@@ -60,6 +93,13 @@ def test_the_figures_that_others_read_keep_their_names(results: Path) -> None:
     assert figures["drain.kafka-python.at-least-once.vs_bare"] == 0.95
     assert figures["drain.kafka-python.at-least-once.rss_mb"] == 80
     assert figures["window.small_behind_5m.ms"] == 0.4
+
+
+def test_only_the_full_suite_takes_the_time_for_millions(results: Path) -> None:
+    assert main([]) == 0
+    assert not HUGE & set(json.loads(results.read_text()))
+    assert main(["--suite=full"]) == 0
+    assert set(json.loads(results.read_text())) >= REQUIRED | HUGE
 
 
 @pytest.mark.parametrize("miss", [{"ours": 8_900}, {"megabytes": 200}, {"small": 5}, {"one": 0.7}])
