@@ -18,7 +18,7 @@ from kafka import KafkaProducer
 
 from publisher.adapters import kafka_config, librdkafka_config
 from publisher.adapters.postgres import PostgresStore
-from publisher.delivery import to_records
+from publisher.delivery import CloudEvents
 from publisher.ports import Limits, Record
 from publisher.window import Window
 
@@ -41,10 +41,7 @@ def prepared(url: str) -> Iterator[Record]:
         tenure = store.open()
         window = Window(store, tenure.position, limits=Limits())
         while rows := window.read().rows:
-            records, refused = to_records(tenure.source, rows)
-            if refused:
-                raise refused
-            yield from records
+            yield from CloudEvents(tenure.source, rows)
 
 
 def kafka_python(records: Sequence[Record], servers: str) -> None:

@@ -18,7 +18,7 @@ from kafka import KafkaProducer
 from benchmarks.bare import FLUSH_SECONDS
 from benchmarks.database import KEYS, VALUE_BYTES
 from publisher.adapters import kafka_config, librdkafka_config
-from publisher.delivery import to_records
+from publisher.delivery import CloudEvents
 from publisher.ports import Record, Row
 
 Send = Callable[[Record], object]
@@ -51,7 +51,7 @@ def _record(topic: str, number: int) -> Record:
         headers=None,
         time=b"2026-01-01T00:00:00.000000Z",
     )
-    [record], _ = to_records("urn:benchmark", [row])
+    [record] = CloudEvents("urn:benchmark", [row])
     return record
 
 

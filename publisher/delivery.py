@@ -2,49 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import overload
 
 from publisher.errors import RecordRejected
 from publisher.ports import Record, Row
-from schemas.envelope import binary_headers, constant_headers
+from schemas.envelope import Header, binary_headers, constant_headers
 from schemas.errors import InvalidEnvelope
 
+_UNSENDABLE = (AttributeError, TypeError, ValueError, InvalidEnvelope)
 
-def to_records(source: str, rows: Sequence[Row]) -> tuple[list[Record], RecordRejected | None]:
-    """Build the records of a page: the stored value as it is, CloudEvents attributes as headers.
 
-    They end before a row of which no record can be made; then the error names it.
+class CloudEvents(Sequence[Record]):
+    """The records of a page: the stored value as it is, CloudEvents attributes as headers.
+
+    Each is built when it is taken, so that what the client has copied is gone at once. A row of
+    which no record can be made raises `RecordRejected`, which names it.
 
     Kafka stamps a record with the time of sending. The event's own time travels in `ce_time`:
     after a long outage it may be older than the topic's retention, and the broker would delete
     the record unread.
     """
-    records: list[Record] = []
-    try:
-        for row in rows:
-            records.append(_to_record(source, row))
-    except (AttributeError, TypeError, ValueError, InvalidEnvelope) as exc:
-        return records, _refused(rows[len(records)], exc)
-    return records, None
 
+    def __init__(self, source: str, rows: Sequence[Row]) -> None:
+        self._source = source
+        self._rows = rows
 
-def _to_record(source: str, row: Row) -> Record:
-    row_id, event_id, topic, key, type_name, version, subject, value, headers, time = row
-    constant = constant_headers(source, type_name, version, tombstone=value is None)
-    return Record(
-        row_id,
-        topic,
-        key,
-        value,
-        binary_headers(
-            constant,
-            id=event_id,
-            time=time,
-            subject=subject,
-            sequence=row_id,
-            extensions=headers,
-        ),
-    )
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+    @overload
+    def __getitem__(self, index: slice) -> CloudEvents: ...
+    def __getitem__(self, index: int | slice) -> Record | CloudEvents:
+        if isinstance(index, slice):
+            return CloudEvents(self._source, self._rows[index])
+        return next(iter(CloudEvents(self._source, [self._rows[index]])))
+
+    def __iter__(self) -> Iterator[Record]:
+        source, constants = self._source, dict[tuple[str, int, bool], tuple[Header, ...]]()
+        for row in self._rows:
+            row_id, event_id, topic, key, type_name, version, subject, value, headers, time = row
+            try:
+                kind = type_name, version, value is None
+                constant = constants.get(kind)
+                if constant is None:
+                    constant = constants[kind] = constant_headers(source, *kind)
+                built = binary_headers(constant, event_id, time, subject, row_id, headers)
+            except _UNSENDABLE as exc:
+                raise _refused(row, exc) from exc
+            yield Record(row_id, topic, key, value, built)
 
 
 def _refused(row: Row, exc: Exception) -> RecordRejected:

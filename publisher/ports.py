@@ -189,7 +189,8 @@ class Broker(Protocol):
     def send(self, records: Sequence[Record]) -> Delivery:
         """Hand a page over, in order, without waiting for Kafka.
 
-        Where a record cannot be sent, nothing behind it is, and the delivery's error says why.
+        Records are taken once, one after the other; taking one may raise `RecordRejected`. Where
+        a record cannot be sent, nothing behind it is, and the delivery's error says why.
         Pages are sent one after the other; several may be on their way.
         """
 

@@ -12,7 +12,7 @@ from typing import NoReturn
 import structlog
 
 from publisher.backoff import Backoff
-from publisher.delivery import to_records
+from publisher.delivery import CloudEvents
 from publisher.errors import (
     BrokerUnavailable,
     RecordRejected,
@@ -175,17 +175,10 @@ class Relay:
         return True
 
     def _send(self, page: Page) -> None:
-        records, refused = to_records(self._source, page.rows)
-        if refused is not None:
-            if not records:
-                raise refused
-            end = page.after(len(records))
-            page = Page(page.rows[: len(records)], page.start, end)
-            self._read_from(end)
-        self._require_topics({record.topic for record in records})
+        self._require_topics({row.topic for row in page.rows})
         if not self._flights:
             self._moved_at = self._clock()
-        self._flights.append(_Flight(page, self._broker.send(records)))
+        self._flights.append(_Flight(page, self._broker.send(CloudEvents(self._source, page.rows))))
 
     def _skip(self, page: Page) -> bool:
         """Move over a page without rows; True where more of its window follows."""

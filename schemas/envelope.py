@@ -34,7 +34,6 @@ def constant_headers(
     source: str,
     type: str,  # noqa: A002 - CloudEvents calls it so
     version: int | None,
-    *,
     tombstone: bool = False,
 ) -> tuple[Header, ...]:
     """The headers that all events of a type share. A tombstone has no content to describe."""
@@ -53,7 +52,6 @@ def constant_headers(
 
 def binary_headers(
     constant: tuple[Header, ...],
-    *,
     id: bytes,  # noqa: A002 - CloudEvents calls it so
     time: bytes,
     subject: bytes | None,

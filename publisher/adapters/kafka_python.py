@@ -13,7 +13,7 @@ from publisher.adapters import reasons
 from publisher.adapters.kafka_config import DEFAULTS, Config, converted
 from publisher.adapters.kafka_errors import constructing, failure, reaching
 from publisher.adapters.kafka_topics import KafkaTopics
-from publisher.errors import BrokerUnavailable, Unavailable
+from publisher.errors import BrokerUnavailable, RecordRejected, Unavailable
 from publisher.ports import Record
 
 PATIENCE_MS = 2_000
@@ -57,7 +57,7 @@ class KafkaPythonDelivery:
         if at == len(futures):
             self.error = self._behind
         elif futures[at].is_done:
-            self.error = failure(self.records[at:], futures[at].exception)
+            self.error = failure(self.records[at : len(futures)], futures[at].exception)
 
 
 class KafkaPythonBroker:
@@ -110,13 +110,14 @@ class KafkaPythonBroker:
             raise _closed()
         delivery = KafkaPythonDelivery(records)
         send, futures = self._producer.send, delivery.futures
-        for at, record in enumerate(records):
-            _, topic, key, value, headers = record
-            try:
+        try:
+            for _, topic, key, value, headers in records:
                 futures.append(send(topic, value, key, headers))
-            except (kafka.KafkaError, ValueError, TypeError, AssertionError) as exc:
-                delivery.stop_at(failure(records[at:], exc))
-                break
+        except RecordRejected as exc:
+            delivery.stop_at(exc)
+        except (kafka.KafkaError, ValueError, TypeError, AssertionError) as exc:
+            at = len(futures)
+            delivery.stop_at(failure(records[at : at + 1], exc))
         return delivery
 
     def close(self) -> None:

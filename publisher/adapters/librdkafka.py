@@ -23,7 +23,7 @@ from publisher.adapters.librdkafka_errors import (
 )
 from publisher.adapters.librdkafka_logger import logger
 from publisher.adapters.librdkafka_topics import LibrdkafkaTopics
-from publisher.errors import BrokerUnavailable, Unavailable
+from publisher.errors import BrokerUnavailable, RecordRejected, Unavailable
 from publisher.ports import Record
 
 PATIENCE_MS = 2_000
@@ -109,7 +109,7 @@ class LibrdkafkaDelivery:
         if at == self._sent:
             self.error = self._behind
         elif at in self._failed:
-            self.error = self._failure(self._records[at:], self._failed[at])
+            self.error = self._failure(self._records[at : self._sent], self._failed[at])
 
     def _failure(self, records: Sequence[Record], error: KafkaError) -> Unavailable:
         """What is too large may be a batch of records that are not: the client divides none."""
@@ -186,16 +186,17 @@ class LibrdkafkaBroker:
             raise BrokerUnavailable(reasons.CLOSED)
         delivery = LibrdkafkaDelivery(self._hands, records)
         produce: Any = self._hands.producer.produce
-        report = delivery.report
-        for at, (_, topic, key, value, headers) in enumerate(records):
-            try:
+        report, at = delivery.report, 0
+        try:
+            for _, topic, key, value, headers in records:
                 produce(topic, value, key, headers=headers, on_delivery=partial(report, at))
-            except KafkaException as exc:
-                delivery.stop_at(at, failure(records[at:], exc.args[0]))
-                break
-            except (TypeError, ValueError) as exc:
-                delivery.stop_at(at, unsendable(records[at], exc))
-                break
+                at += 1
+        except RecordRejected as exc:
+            delivery.stop_at(at, exc)
+        except KafkaException as exc:
+            delivery.stop_at(at, failure(records[at : at + 1], exc.args[0]))
+        except (TypeError, ValueError) as exc:
+            delivery.stop_at(at, unsendable(records[at], exc))
         return delivery
 
     def close(self) -> None:

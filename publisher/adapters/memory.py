@@ -160,10 +160,15 @@ class MemoryDelivery:
     Behind a rejected record, what was sent of other keys arrives, as in other partitions.
     """
 
-    def __init__(self, broker: MemoryBroker, records: Sequence[Record]) -> None:
-        sent = [record.id not in broker.unsendable for record in records]
-        self._records = records[: sent.index(False) if False in sent else None]
-        self._behind = records[len(self._records) :]
+    def __init__(self, broker: MemoryBroker, records: Iterable[Record]) -> None:
+        self._records: list[Record] = []
+        self._behind: RecordRejected | None = None
+        try:
+            for record in records:
+                broker.require_sendable(record)
+                self._records.append(record)
+        except RecordRejected as exc:
+            self._behind = exc
         broker.sent += self._records
         self._broker = broker
         self._opening = broker.openings
@@ -172,7 +177,7 @@ class MemoryDelivery:
 
     @property
     def stopped(self) -> bool:
-        return bool(self._behind)
+        return self._behind is not None
 
     def settle(self, timeout: float) -> int:
         while self._acknowledged < len(self._records) and self._answered:
@@ -183,7 +188,7 @@ class MemoryDelivery:
             self._broker.log.append(record)
             self._acknowledged += 1
         if self._behind and self._acknowledged == len(self._records):
-            self.error = _refusal(self._behind[0], "cannot be sent")
+            self.error = self._behind
         return self._acknowledged
 
     @property
@@ -246,6 +251,10 @@ class MemoryBroker:
         if not self._open:
             raise BrokerUnavailable("the connection to Kafka is closed: open it first")
         return MemoryDelivery(self, records)
+
+    def require_sendable(self, record: Record) -> None:
+        if record.id in self.unsendable:
+            raise _refusal(record, "cannot be sent")
 
     def close(self) -> None:
         self._open = False

@@ -1,6 +1,6 @@
 import pytest
 
-from publisher.delivery import to_records
+from publisher.delivery import CloudEvents
 from publisher.errors import RecordRejected
 from publisher.ports import Record, Row
 
@@ -19,8 +19,7 @@ ROW = Row(
 
 
 def only(source: str, rows: list[Row]) -> Record:
-    (record,), refused = to_records(source, rows)
-    assert refused is None
+    (record,) = CloudEvents(source, rows)
     return record
 
 
@@ -58,10 +57,19 @@ def test_context_travels_as_headers() -> None:
 @pytest.mark.parametrize(
     "headers", [b'{"actor": 7}', b'{"user_id": "7"}', b"[1]", b"nonsense", b"\xff"]
 )
-def test_a_row_whose_headers_cannot_be_sent_is_named_and_ends_the_page(headers: bytes) -> None:
+def test_a_row_whose_headers_cannot_be_sent_is_named_where_it_is_taken(headers: bytes) -> None:
     bad = ROW._replace(id=43, headers=headers)
-    records, refused = to_records("/shop", [ROW, bad, ROW._replace(id=44)])
-    assert [record.id for record in records] == [42]
-    assert isinstance(refused, RecordRejected)
-    assert "outbox row 43 for topic 'shop.orders'" in str(refused)
-    assert "DELETE FROM outbox_event WHERE id = 43" in str(refused)
+    records = iter(CloudEvents("/shop", [ROW, bad, ROW._replace(id=44)]))
+    assert next(records).id == 42
+    with pytest.raises(RecordRejected) as refused:
+        next(records)
+    assert refused.value.upto == 43
+    assert "outbox row 43 for topic 'shop.orders'" in str(refused.value)
+    assert "DELETE FROM outbox_event WHERE id = 43" in str(refused.value)
+
+
+def test_a_part_of_a_page_is_built_alone() -> None:
+    records = CloudEvents("/shop", [ROW, ROW._replace(id=43, headers=b"no"), ROW._replace(id=44)])
+    assert len(records) == 3
+    assert records[2].id == records[-1].id == 44
+    assert [record.id for record in records[:1]] == [42]
