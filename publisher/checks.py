@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 
 from publisher import guards
-from publisher.errors import TimelineChanged
 from publisher.ports import Backlog, Topic
 from publisher.standing import Standing, counted, waiting
 
@@ -44,9 +44,12 @@ class Inspection:
         return sorted({*(topic.name for topic in self.topics), *self.waiting_topics})
 
 
-def database_findings(inspection: Inspection) -> Iterator[Finding]:
-    """Compare the database with what the guarantees need."""
-    yield from _position_findings(inspection)
+def database_findings(inspection: Inspection, margin: timedelta | None = None) -> Iterator[Finding]:
+    """Compare the database with what the guarantees need.
+
+    With a margin, `run` publishes that much again on another timeline; else it stops there.
+    """
+    yield from _position_findings(inspection, margin)
     if inspection.unsafe_commits:
         yield Finding(
             "warning",
@@ -64,16 +67,22 @@ def database_findings(inspection: Inspection) -> Iterator[Finding]:
         )
 
 
-def _position_findings(inspection: Inspection) -> Iterator[Finding]:
+def _position_findings(inspection: Inspection, margin: timedelta | None) -> Iterator[Finding]:
     mine = next((s for s in inspection.standings if s.name == inspection.name), None)
     if mine is None:
         yield _new_position(inspection)
         return
     yield Finding("info", f"position {mine.name!r}: {waiting(mine.backlog)}; {mine.runs}")
-    try:
-        guards.refuse_other_history(mine.name, stored=mine.identity, found=inspection.identity)
-    except TimelineChanged as exc:
-        yield Finding("error", str(exc))
+    if mine.identity != inspection.identity:
+        yield _other_history(mine, inspection.identity, margin)
+
+
+def _other_history(mine: Standing, found: guards.Identity, margin: timedelta | None) -> Finding:
+    if margin is None:
+        return Finding("error", guards.stops(mine.name, stored=mine.identity, found=found))
+    since = (mine.updated_at - margin).isoformat(timespec="seconds")
+    what = guards.other_history(mine.name, stored=mine.identity, found=found)
+    return Finding("warning", f"{what}: `run` publishes again what was recorded since {since}")
 
 
 def _new_position(inspection: Inspection) -> Finding:

@@ -101,6 +101,7 @@ def build_relay(config: Config, health: Health, stop: Stop) -> Relay:
             name=config.name,
             ending=lambda: stop.hurries,
             waiting=health.turned,
+            margin=config.margin,
         ),
         broker=client(config.kafka_client).broker(
             config.kafka_bootstrap_servers, config.kafka_config
@@ -129,7 +130,7 @@ def _findings(config: Config) -> Iterator[Finding]:
     try:
         with database(config) as connection:
             inspection = tables.inspect(connection, config.name)
-        yield from database_findings(inspection)
+        yield from database_findings(inspection, config.margin)
     except (CredentialsRejected, Unavailable) as exc:
         yield Finding("error", str(exc))
     try:

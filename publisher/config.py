@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import timedelta
 from ipaddress import ip_address
 from typing import Annotated, Any, Literal
 
@@ -22,6 +23,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from publisher.environment import PREFIX, unknown_variables
 from publisher.errors import ConfigurationInvalid
+from publisher.moment import parse_age
 
 
 def _postgres_url(url: SecretStr) -> SecretStr:
@@ -85,6 +87,14 @@ def _name(name: str) -> str:
     return name
 
 
+def _duration(value: object) -> object:
+    with suppress(OverflowError):
+        value = parse_age(value) if isinstance(value, str) else value
+    if not isinstance(value, timedelta) or value > timedelta(days=3650):
+        raise ValueError("is not a duration; write 90s, 30m, 1h or 7d")
+    return value
+
+
 def _one_by_one(config: object) -> object:
     if not isinstance(config, dict):
         raise ValueError(
@@ -108,6 +118,9 @@ class ClientConfig(BaseSettings):
     """Settings of the client as text, each as `PUBLISHER_KAFKA_CONFIG__LINGER_MS`."""
 
 
+_ON_TIMELINE_CHANGE = {"at-least-once": "republish", "exactly-once": "stop"}
+
+
 class Config(ClientConfig):
     """What one publisher process needs to know."""
 
@@ -119,6 +132,11 @@ class Config(ClientConfig):
     """Of the position and its lock: one active process for each name."""
     delivery: Literal["at-least-once"] = "at-least-once"
     """What a crash may do: repeat events, never lose one."""
+    on_timeline_change: Literal["republish", "stop"] | None = None
+    """After a fail-over or a restore: publish a margin again, as at-least-once does unless told
+    otherwise, or stop."""
+    republish_margin: Annotated[timedelta, BeforeValidator(_duration)] = timedelta(hours=1)
+    """How much that is, counted back from when the position was last stored."""
     http: Annotated[str, AfterValidator(_listener)] = "127.0.0.1:9464"
     """Where `/healthz`, `/readyz` and `/metrics` are served."""
     page_rows: Annotated[int, Field(ge=1, le=100_000)] = 2_000
@@ -130,6 +148,12 @@ class Config(ClientConfig):
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)
     ] = "info"
+
+    @property
+    def margin(self) -> timedelta | None:
+        """What is published again after a fail-over or a restore; None where that is a stop."""
+        wanted = self.on_timeline_change or _ON_TIMELINE_CHANGE[self.delivery]
+        return self.republish_margin if wanted == "republish" else None
 
 
 def load(client_problems: Callable[[str, Mapping[str, Any]], list[str]], **flags: object) -> Config:

@@ -59,8 +59,21 @@ def refuse_schema(version: int | None) -> None:
 def refuse_other_history(name: str, *, stored: Identity, found: Identity) -> None:
     """After a fail-over or a restore, ids and transaction ids may have been used again."""
     if stored != found:
-        raise TimelineChanged(
-            f"the position {name!r} belongs to {stored}, but this database is {found}: after a "
-            "fail-over or a restore, ids may have been used again and rows would be skipped. "
-            "Publish a margin again with `outbox-publisher position rebase --since 1h`"
-        )
+        raise TimelineChanged(stops(name, stored=stored, found=found))
+
+
+def stops(name: str, *, stored: Identity, found: Identity) -> str:
+    """Why the publisher stops where the two differ, and the cure."""
+    return (
+        f"{other_history(name, stored=stored, found=found)}. Publish a margin again with "
+        "`outbox-publisher position rebase --since 1h`, or let `run` do it by itself with "
+        "PUBLISHER_ON_TIMELINE_CHANGE=republish"
+    )
+
+
+def other_history(name: str, *, stored: Identity, found: Identity) -> str:
+    """What is wrong where the two differ."""
+    return (
+        f"the position {name!r} belongs to {stored}, but this database is {found}: after a "
+        "fail-over or a restore, ids may have been used again and rows would be skipped"
+    )

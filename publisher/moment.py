@@ -11,6 +11,12 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def parse_age(text: str) -> timedelta | None:
+    """Read an age such as `90s 30m 1h 7d`; None where it is none."""
+    age = re.fullmatch(r"(\d+)([smhd])", text, re.ASCII)
+    return timedelta(**{_UNITS[age[2]]: int(age[1])}) if age else None
+
+
 def parse_moment(text: str, now: datetime) -> datetime:
     """Read `now`, `beginning`, an age such as `90s 30m 1h 7d`, or an ISO 8601 time (UTC if bare).
 
@@ -18,8 +24,9 @@ def parse_moment(text: str, now: datetime) -> datetime:
     """
     if text in {"now", "beginning"}:
         return now if text == "now" else _BEGINNING
-    if age := re.fullmatch(r"(\d+)([smhd])", text):
-        return now - timedelta(**{_UNITS[age[2]]: int(age[1])})
+    age = parse_age(text)
+    if age is not None:
+        return now - age
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 

@@ -60,7 +60,7 @@ _SESSION = b"""
 """
 _STATEMENT_TIMEOUT = "SELECT set_config('statement_timeout', %s, false)"
 _MORE_RIGHTS = {
-    "outbox_event": "; `position rebase` needs UPDATE on it too",
+    "outbox_event": "; to publish restored rows again, UPDATE (xid) on it too",
     "outbox_position": "; `position remove` needs DELETE on it too",
 }
 _REFUSED_LOGIN = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -28,6 +29,7 @@ from publisher.adapters.tables import (
     read_identity,
     read_source,
     read_standings,
+    rebase_position,
     stored_position,
 )
 from publisher.errors import CredentialsRejected, Fenced, StandsBy, StoreUnavailable
@@ -50,7 +52,9 @@ _MOST_PATIENCE = 16 * PATIENCE
 class PostgresStore:
     """A `Store` on the tables of the Django app `outbox`.
 
-    `waiting` is called again and again while a statement runs, which `ending` makes shorter.
+    `waiting` is called again and again while a statement runs, which `ending` makes shorter. On
+    another timeline than the position's, what was recorded since it was stored, and for the time of
+    `margin` before, is published again; without a margin, that is refused.
     """
 
     def __init__(
@@ -60,14 +64,16 @@ class PostgresStore:
         name: str = "default",
         ending: Callable[[], bool] = lambda: False,
         waiting: Callable[[], None] = lambda: None,
+        margin: timedelta | None = None,
     ) -> None:
         self._url, self._name, self._ending, self._waiting = url, name, ending, waiting
+        self._margin = margin
         self._connection: Connection | None = None
         self._heartbeat: Heartbeat | None = None
         self._watch = Watch()
         self._patience = PATIENCE
         self._slow: object = None
-        self._epoch = -1
+        self._held: tuple[guards.Identity, int] | None = None
         self._was_open = False
 
     @property
@@ -121,20 +127,36 @@ class PostgresStore:
 
     def _take_over(self) -> Tenure:
         source = read_source(self._live)
-        row = self._one(
+        epoch, position, stored_at, stored = self._take_position()
+        if self._margin is not None and stored != self._identity:
+            self._republish(stored, stored_at - self._margin)
+            epoch, position, _, stored = self._take_position()
+        guards.refuse_other_history(self._name, stored=stored, found=self._identity)
+        if epoch == 1:
+            self._announce(position)
+        # The epochs of two histories may go on alike.
+        held, self._held = self._held, (stored, epoch)
+        return Tenure(position, source, inherited=held != (stored, epoch - 1))
+
+    def _take_position(self) -> tuple[int, Position, datetime, guards.Identity]:
+        """Its epoch, where it is, when it was stored there, and in which database."""
+        epoch, prev, now, last_id, stored_at, *history = self._one(
             statement("take_position"),
             name=self._name,
             system_identifier=self._identity.system_identifier,
             timeline=self._identity.timeline,
         )
-        epoch, prev, now, last_id, *history = row
-        stored = guards.Identity(*history)
-        guards.refuse_other_history(self._name, stored=stored, found=self._identity)
-        position = stored_position(prev, now, last_id)
-        if epoch == 1:
-            self._announce(position)
-        inherited, self._epoch = epoch != self._epoch + 1, epoch
-        return Tenure(position, source, inherited)
+        return epoch, stored_position(prev, now, last_id), stored_at, guards.Identity(*history)
+
+    def _republish(self, stored: guards.Identity, since: datetime) -> None:
+        """Adopt another history, and publish again what it may hold under ids used before."""
+        moved = rebase_position(self._live, self._name, self._identity, since)
+        log.warning(
+            "publishing again",
+            reason=guards.other_history(self._name, stored=stored, found=self._identity),
+            since=since.isoformat(timespec="seconds"),
+            rows=read_backlog(self._live, moved).rows,
+        )
 
     def _announce(self, new: Position) -> None:
         backlog = read_backlog(self._live, new)
@@ -194,7 +216,7 @@ class PostgresStore:
                 _SAVE_POSITION,
                 {
                     "name": self._name,
-                    "epoch": self._epoch,
+                    "epoch": self._held[1] if self._held else None,
                     "prev": str(position.prev),
                     "now": str(position.now) if position.now else None,
                     "last_id": position.last_id if position.now else None,

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from psycopg import errors as pg
+
 from publisher import guards
 from publisher.adapters.connection import Connection
 from publisher.checks import Inspection
@@ -148,7 +150,7 @@ def rebase_position(
 ) -> Position:
     """Move the position so that what was recorded since then is published again."""
     with connection.transaction():
-        connection.execute(statement("disarm_restored"), {"since": since})
+        _disarm_restored(connection, since)
         row = connection.execute(
             statement("rebase_position"),
             {
@@ -160,6 +162,21 @@ def rebase_position(
         ).fetchone()
     assert row is not None  # noqa: S101  # an upsert returns its row
     return Position(Snapshot.parse(row[0]))
+
+
+def _disarm_restored(connection: Connection, since: datetime) -> None:
+    ((restored,),) = connection.execute(statement("restored"))
+    if not restored:
+        return
+    try:
+        connection.execute(statement("disarm_restored"), {"since": since})
+    except pg.InsufficientPrivilege as exc:
+        role = connection.info.user
+        raise StoreUnavailable(
+            "restored rows of outbox_event carry transaction ids that this server has yet to "
+            f"reach, and would be published again then: GRANT UPDATE (xid) ON outbox_event TO "
+            f"{role}, or run `outbox-publisher position rebase` as a role that may"
+        ) from exc
 
 
 def stored_position(prev: str, now: str | None, last_id: int) -> Position:

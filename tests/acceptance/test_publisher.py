@@ -16,7 +16,7 @@ from tests.acceptance.publishers import Publisher
 from tests.conftest import MakeTopic, migrate
 from tests.topics import read_topic
 from tests.waiting import eventually
-from tests.writers import write
+from tests.writers import execute, write
 
 
 @pytest.fixture
@@ -331,17 +331,46 @@ def test_a_publisher_whose_position_was_taken_over_ends(
     assert "Fenced" in publisher.process.tail()
 
 
-def test_a_publisher_on_another_history_ends(
-    publisher: Publisher, migrated_database_url: str
+def test_a_publisher_on_another_history_ends_where_it_shall_stop(
+    migrated_database_url: str, kafka_broker: Broker, tmp_path: Path
 ) -> None:
-    eventually(lambda: publisher.ready()["ready"], timeout=20)
-    publisher.process.stop()
-    with psycopg.connect(migrated_database_url) as connection:
-        connection.execute("UPDATE outbox_position SET timeline = timeline + 1")
-    publisher.process.start()
-    assert publisher.process.wait(20) == 1
-    assert "TimelineChanged" in publisher.process.tail()
-    assert "position rebase --since" in publisher.process.tail()
+    servers = kafka_broker.bootstrap_servers
+    stop = {"PUBLISHER_ON_TIMELINE_CHANGE": "stop"}
+    with Publisher(migrated_database_url, servers, tmp_path, **stop) as publisher:
+        eventually(lambda: publisher.ready()["ready"], timeout=20)
+        publisher.process.stop()
+        with psycopg.connect(migrated_database_url) as connection:
+            connection.execute("UPDATE outbox_position SET timeline = timeline + 1")
+        publisher.process.start()
+        assert publisher.process.wait(20) == 1
+        assert "TimelineChanged" in publisher.process.tail()
+        assert "position rebase --since" in publisher.process.tail()
+
+
+def test_a_publisher_on_another_history_publishes_a_margin_again_by_itself(
+    private_postgres: Postgres, kafka_broker: Broker, make_topic: MakeTopic, tmp_path: Path
+) -> None:
+    topic = make_topic()
+    url = private_postgres.create_database("shop")
+    migrate(url)
+    write(url, b"old", topic=topic)
+    execute(url, "UPDATE outbox_event SET created_at = created_at - interval '2 h'")
+    write(url, b"a", b"b", topic=topic)
+    with Publisher(url, kafka_broker.bootstrap_servers, tmp_path) as publisher:
+        eventually(lambda: len(values(kafka_broker, topic)) == 3, timeout=20)
+        eventually(lambda: "no row waits" in publisher.command("position", "show").stdout)
+        private_postgres.become_standby()
+        eventually(lambda: "standby" in str(publisher.ready()["waits_for"]), timeout=30)
+        execute(url, "SELECT pg_promote()")
+        write(url, b"c", topic=topic)
+        eventually(lambda: len(values(kafka_broker, topic)) == 6, timeout=30)
+        assert values(kafka_broker, topic) == [b"old", b"a", b"b", b"a", b"b", b"c"]
+        eventually(lambda: publisher.ready()["ready"], timeout=20)
+        (line,) = (line for line in publisher.lines if line["event"] == "publishing again")
+        assert line["level"] == "warning"
+        assert line["rows"] in {2, 3}
+        assert "timeline 1" in line["reason"]
+        assert "timeline 2" in line["reason"]
 
 
 def test_a_second_publisher_stands_by_and_takes_over(

@@ -102,11 +102,15 @@ def test_check_says_where_a_new_name_starts(url: str, command: Command, topic: s
     assert warning in command("check", "--name", "other").out
 
 
-def test_check_fails_where_run_would_stop_at_another_history(
-    url: str, command: Command, topic: str
+def test_check_says_what_run_would_do_on_another_history(
+    url: str, command: Command, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     published(url)
     execute(url, "UPDATE outbox_position SET timeline = timeline + 1")
+    done = command("check")
+    assert done.code == 0
+    assert "`run` publishes again what was recorded since" in done.out
+    monkeypatch.setenv("PUBLISHER_ON_TIMELINE_CHANGE", "stop")
     done = command("check")
     assert done.code == 1
     assert "error: the position 'default' belongs to system" in done.out

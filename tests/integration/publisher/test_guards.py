@@ -1,6 +1,7 @@
 """Databases that the publisher must refuse, and what it says."""
 
 from contextlib import closing
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
@@ -19,6 +20,8 @@ from publisher.errors import (
 )
 from publisher.guards import RIGHTS
 from publisher.ports import Limits
+from publisher.position import Position
+from publisher.window import Window
 from tests.conftest import migrate
 from tests.writers import execute, write
 
@@ -82,6 +85,81 @@ def test_a_position_of_another_history_stops_and_names_the_cure(
     execute(migrated_database_url, f"UPDATE outbox_position SET {damage}")
     text = refusal(migrated_database_url, TimelineChanged)
     assert "outbox-publisher position rebase --since" in text
+
+
+MARGIN = timedelta(hours=1)
+
+
+def test_with_a_margin_another_history_is_adopted_and_the_margin_published_again(
+    migrated_database_url: str,
+) -> None:
+    url = migrated_database_url
+    write(url, b"old")
+    execute(url, "UPDATE outbox_event SET created_at = created_at - interval '70 min'")
+    recent = write(url, b"a", b"b")
+    with closing(PostgresStore(url, margin=MARGIN)) as store:
+        read = Window(store, store.open().position, limits=Limits()).read()
+        store.save(read.end)
+        assert read.end.now is None
+        store.close()
+        execute(url, "UPDATE outbox_position SET timeline = timeline + 1, system_identifier = 1")
+        with capture_logs() as logs:
+            tenure = store.open()
+        again = Window(store, tenure.position, limits=Limits()).read()
+        assert tenure.inherited
+        assert [row.id for row in again.rows] == recent
+        store.save(again.end)
+        store.close()
+        assert not store.open().inherited
+    (line,) = logs
+    assert (line["log_level"], line["event"], line["rows"]) == ("warning", "publishing again", 2)
+    assert "belongs to system 1, timeline" in line["reason"]
+
+
+def test_the_margin_is_counted_back_from_when_the_position_was_last_stored(
+    migrated_database_url: str,
+) -> None:
+    url = migrated_database_url
+    ids = write(url, b"a")
+    execute(url, "UPDATE outbox_event SET created_at = created_at - interval '30 h'")
+    ids += write(url, b"b")
+    with closing(PostgresStore(url, margin=MARGIN)) as store:
+        store.save(Position(store.small_window(store.open().position.prev, Limits()).now))
+        store.close()
+        execute(url, "UPDATE outbox_position SET updated_at = updated_at - interval '30 h'")
+        execute(url, "UPDATE outbox_position SET timeline = timeline + 1")
+        again = Window(store, store.open().position, limits=Limits()).read()
+    assert [row.id for row in again.rows] == ids
+
+
+def test_restored_rows_that_cannot_be_disarmed_are_waited_for_until_the_right_is_granted(
+    migrated_database_url: str, role: str, role_url: str
+) -> None:
+    url = migrated_database_url
+    for table, rights in RIGHTS.items():
+        execute(url, f"GRANT {rights} ON {table} TO {role}")
+    with closing(PostgresStore(role_url, margin=MARGIN)) as store:
+        store.open()
+        store.close()
+        ids = write(url, b"a")
+        execute(url, "UPDATE outbox_position SET timeline = timeline + 1")
+        store.open()  # nothing is to be disarmed
+        store.close()
+        execute(
+            url,
+            "UPDATE outbox_event SET xid = (pg_current_xact_id()::text::bigint + 40)::text::xid8",
+        )
+        execute(url, "UPDATE outbox_position SET timeline = timeline + 1")
+        grant = f"GRANT UPDATE (xid) ON outbox_event TO {role}"
+        with pytest.raises(StoreUnavailable) as caught:
+            store.open()
+        assert grant in str(caught.value)
+        execute(url, grant)
+        window = Window(store, store.open().position, limits=Limits())
+        assert [row.id for row in window.read().rows] == ids
+        for _ in range(60):
+            execute(url, "SELECT pg_current_xact_id()")
+        assert not window.read().rows
 
 
 def test_a_second_publisher_of_the_same_name_stands_by(migrated_database_url: str) -> None:

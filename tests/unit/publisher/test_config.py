@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 
 from publisher.adapters.clients import client_problems
@@ -217,4 +219,23 @@ def test_bootstrap_servers_are_host_and_port(servers: str) -> None:
 def test_a_page_has_at_least_one_row(monkeypatch: pytest.MonkeyPatch, rows: str) -> None:
     monkeypatch.setenv("PUBLISHER_PAGE_ROWS", rows)
     with pytest.raises(ConfigurationInvalid, match="PUBLISHER_PAGE_ROWS"):
+        read()
+
+
+def test_at_least_once_publishes_an_hour_again_on_another_timeline_unless_told_to_stop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert read().margin == timedelta(hours=1)
+    monkeypatch.setenv("PUBLISHER_REPUBLISH_MARGIN", "90s")
+    assert read().margin == timedelta(seconds=90)
+    monkeypatch.setenv("PUBLISHER_ON_TIMELINE_CHANGE", "stop")
+    assert read().margin is None
+
+
+@pytest.mark.parametrize("text", ["1", "1 h", "-1h", "now", "", "3651d", "9" * 30 + "d"])
+def test_a_margin_that_is_no_duration_is_refused(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("PUBLISHER_REPUBLISH_MARGIN", text)
+    with pytest.raises(ConfigurationInvalid, match=r"PUBLISHER_REPUBLISH_MARGIN.*write 90s, 30m"):
         read()
