@@ -190,6 +190,22 @@ def test_one_is_active_again_when_the_database_has_restarted(
     assert all(publisher.process.running for publisher in started)
 
 
+def test_while_kafka_is_away_nobody_takes_over(
+    migrated_database_url: str, publishers: Publishers
+) -> None:
+    nowhere = {"PUBLISHER_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+    started = publishers(migrated_database_url, 2, **nowhere)
+    eventually(lambda: any(publisher.active for publisher in started), timeout=20)
+    active, standby = sorted(started, key=lambda publisher: not publisher.active)
+    eventually(lambda: "nothing listens" in str(active.ready()["waits_for"]), timeout=20)
+    eventually(lambda: "stands by" in str(standby.ready()["waits_for"]), timeout=20)
+    _, epoch = position(migrated_database_url)
+    waits = active.waits
+    eventually(lambda: active.waits >= waits + 5, timeout=60)
+    assert position(migrated_database_url)[1] == epoch
+    assert active.active
+
+
 def test_publishers_that_stand_by_stay_connected_say_so_once_and_hold_back_no_vacuum(
     migrated_database_url: str, publishers: Publishers
 ) -> None:

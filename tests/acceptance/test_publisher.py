@@ -320,7 +320,7 @@ def test_a_topic_that_is_deleted_and_created_again_under_way_gets_what_was_not_a
     eventually(lambda: values(durable_broker, topic) == [b"b", b"c"], timeout=30)
 
 
-def test_a_publisher_whose_position_was_taken_over_ends(
+def test_a_publisher_whose_position_was_moved_by_hand_ends(
     publisher: Publisher, migrated_database_url: str, make_topic: MakeTopic
 ) -> None:
     eventually(lambda: publisher.ready()["ready"], timeout=20)
