@@ -190,6 +190,39 @@ def test_one_is_active_again_when_the_database_has_restarted(
     assert all(publisher.process.running for publisher in started)
 
 
+def test_what_a_frozen_one_still_holds_comes_late_but_never_first(
+    migrated_database_url: str, breakable_broker: Broker, make_topic: MakeTopic, tmp_path: Path
+) -> None:
+    url, servers = migrated_database_url, breakable_broker.bootstrap_servers
+    topic = make_topic(on=breakable_broker)
+    one_by_one = {
+        "PUBLISHER_KAFKA_CONFIG__MAX_IN_FLIGHT_REQUESTS_PER_CONNECTION": "1",
+        "PUBLISHER_KAFKA_CONFIG__BATCH_SIZE": "1",
+    }
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    two.mkdir()
+    with ExitStack() as stack:
+        zombie = stack.enter_context(Publisher(url, servers, one, **one_by_one))
+        write(url, b"a", topic=topic)
+        eventually(lambda: zombie.acknowledged == 1, timeout=30)
+        heir = stack.enter_context(Publisher(url, servers, two))
+        eventually(lambda: settled([zombie, heir]), timeout=30)
+        breakable_broker.freeze()
+        ids = write(url, *[b"a"] * 20, topic=topic)
+        time.sleep(0.5)  # it polls every 50 ms
+        zombie.process.freeze()
+        breakable_broker.thaw()
+        eventually(lambda: heir.acknowledged >= 20, timeout=30)
+        zombie.process.thaw()
+        eventually(lambda: "stands by" in str(zombie.ready()["waits_for"]), timeout=20)
+        ids += write(url, *[b"a"] * 20, topic=topic)
+        eventually(lambda: heir.acknowledged >= 40, timeout=30)
+    found = [int(dict(record.headers)["ce_sequence"]) for record in read_topic(servers, topic)][1:]
+    assert list(dict.fromkeys(found)) == ids
+    assert len(found) > len(ids)
+
+
 def test_while_kafka_is_away_nobody_takes_over(
     migrated_database_url: str, publishers: Publishers
 ) -> None:
