@@ -9,7 +9,7 @@ export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-django test-extras matrix lint types bench bench-full fmt clean
+.PHONY: help demo test chaos test-django test-extras matrix lint types bench bench-full fmt clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; do printf '%-14s %s\n' "$$target" "$$what"; done
@@ -29,6 +29,9 @@ demo: $(VENV)/.demo ## Run the main job end to end: shop, publisher, Kafka, down
 
 test: $(VENV)/.dev ## Run the whole suite against PostgreSQL and a real Kafka
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+chaos: $(VENV)/.dev ## Break everything for up to an hour; MODE=client/delivery, SEED= repeats the faults
+	@$(BIN)/python -m tests.chaos $(CHAOS_ARGS)
 
 test-django: $(VENV)/.dev ## Run Django's own tests with every model captured; an oracle stands beside each
 	@$(BIN)/python -m tests.django_suite

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,15 @@ from local.scratch import ROOT
 from tests.urls import get
 from tests.waiting import eventually
 
+COMMAND = ("publisher.cli", "run")
+
 
 class Publisher:
-    """A publisher process and its endpoints."""
+    """A publisher process and its endpoints; `module` is what Python runs, and its words."""
 
-    def __init__(self, url: str, servers: str, folder: Path, **env: str) -> None:
+    def __init__(
+        self, url: str, servers: str, folder: Path, module: Sequence[str] = COMMAND, **env: str
+    ) -> None:
         self.env = {
             **os.environ,
             "PUBLISHER_DATABASE_URL": url,
@@ -27,7 +32,7 @@ class Publisher:
             "PUBLISHER_HTTP": "127.0.0.1:0",
             **env,
         }
-        command = [sys.executable, "-m", "publisher.cli", "run"]
+        command = [sys.executable, "-m", *module]
         self.process = Process(command, log=folder / "publisher.log", env=self.env, cwd=ROOT)
 
     def __enter__(self) -> "Publisher":
@@ -40,8 +45,9 @@ class Publisher:
 
     @property
     def address(self) -> str | None:
-        found = re.search(r'"http": "([^"]+)"', self.process.log.read_text())
-        return found[1] if found else None
+        """Where the process listens, or did if it does not run."""
+        found = re.findall(r'"http": "([^"]+)"', self.process.log.read_text())
+        return found[-1] if found else None
 
     def ready(self) -> dict[str, Any]:
         state: dict[str, Any] = json.loads(get(f"http://{self.address}/readyz")[1])
