@@ -7,7 +7,7 @@ from django.db.models import Func
 
 from outbox.fields import IdentityField, SnapshotField, XidField
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class ClockTimestamp(Func):

@@ -37,6 +37,7 @@ class Inspection:
     topics: Sequence[Topic]
     unsafe_commits: Sequence[str]
     id_cache: int | None
+    wakes: bool
 
     @property
     def all_topics(self) -> list[str]:
@@ -64,6 +65,13 @@ def database_findings(inspection: Inspection, margin: timedelta | None = None) -
             "error",
             f"the sequence of outbox_event.id caches {inspection.id_cache} values, which inverts "
             "the order of events: ALTER TABLE outbox_event ALTER COLUMN id SET CACHE 1",
+        )
+    if not inspection.wakes:
+        yield Finding(
+            "warning",
+            "the trigger outbox_wake_up of outbox_event is missing or disabled: an event may wait "
+            "for a second; run `manage.py migrate outbox`, or ALTER TABLE outbox_event ENABLE "
+            "TRIGGER outbox_wake_up",
         )
 
 

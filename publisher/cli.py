@@ -13,9 +13,11 @@ import click
 import structlog
 
 import schemas
+from publisher import guards
 from publisher.adapters import postgres, tables
 from publisher.adapters.clients import Topics, client, client_problems
 from publisher.adapters.connection import PATIENCE, Connection, answering, connect
+from publisher.adapters.pooler import shares_sessions
 from publisher.adapters.reasons import CREATED, EXISTS
 from publisher.checks import Finding, database_findings, topic_findings
 from publisher.config import Config, load
@@ -102,6 +104,7 @@ def build_relay(config: Config, health: Health, stop: Stop) -> Relay:
             ending=lambda: stop.hurries,
             waiting=health.turned,
             margin=config.margin,
+            rings=config.wake_up == "notify",
         ),
         broker=client(config.kafka_client).broker(
             config.kafka_bootstrap_servers, config.kafka_config
@@ -130,7 +133,10 @@ def _findings(config: Config) -> Iterator[Finding]:
     try:
         with database(config) as connection:
             inspection = tables.inspect(connection, config.name)
+            pooled = shares_sessions(connection, config.database_url.get_secret_value())
         yield from database_findings(inspection, config.margin)
+        if pooled:
+            yield Finding("warning", guards.POOLED)
     except (CredentialsRejected, Unavailable) as exc:
         yield Finding("error", str(exc))
     try:

@@ -137,6 +137,8 @@ class Config(ClientConfig):
     otherwise, or stop."""
     republish_margin: Annotated[timedelta, BeforeValidator(_duration)] = timedelta(hours=1)
     """How much that is, counted back from when the position was last stored."""
+    wake_up: Literal["notify", "poll"] = "notify"
+    """Who ends a rest: a writer, or the publisher itself every few milliseconds."""
     http: Annotated[str, AfterValidator(_listener)] = "127.0.0.1:9464"
     """Where `/healthz`, `/readyz` and `/metrics` are served."""
     page_rows: Annotated[int, Field(ge=1, le=100_000)] = 2_000

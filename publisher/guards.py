@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from publisher.errors import StoreUnavailable, TimelineChanged
 
-SCHEMA_VERSIONS = range(1, 2)
+SCHEMA_VERSIONS = range(2, 3)
 """The versions of the outbox tables that this release reads."""
 
 RIGHTS = {
@@ -16,6 +16,13 @@ RIGHTS = {
     "outbox_position": "SELECT, INSERT, UPDATE",
 }
 """What the role of the publisher needs."""
+
+POOLED = (
+    "a pooler lends the session of PUBLISHER_DATABASE_URL to others between transactions: writers "
+    "cannot wake this publisher, and the lock by which others of its name stand by is not "
+    "reliable. Connect to PostgreSQL directly; where that cannot be, set PUBLISHER_WAKE_UP=poll "
+    "and run one process only for each name"
+)
 
 
 @dataclass(frozen=True, slots=True)

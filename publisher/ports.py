@@ -144,6 +144,26 @@ class Store(Protocol):
         removed by hand; it stays where it is.
         """
 
+    def doze(self) -> bool:
+        """Have writers ring from now on; False where this cannot be, so that one has to poll.
+
+        It is refused while a transaction is open that wrote without having to ring. Where it is
+        not, everything that a read behind it does not show rings when it commits. It may be asked
+        again in a sleep, and has to be after a ring: stores of several names sleep at once, and
+        one may have to take over what the other did for both.
+        """
+
+    @property
+    def bell(self) -> int | None:
+        """The file descriptor that is readable once it rings, or the database is lost; None where
+        nothing rings. Ask `rung` before waiting for it."""
+
+    def rung(self) -> bool:
+        """Whether it rang since this was asked last, or since `rouse`. Never waits."""
+
+    def rouse(self) -> None:
+        """Writers need not ring any more. Does nothing where nobody sleeps."""
+
     def close(self) -> None:
         """Let go of the connection and the position. Never raises; may be repeated."""
 

@@ -26,6 +26,7 @@ from publisher.leader import TRY_EVERY
 from publisher.ports import Backlog, Broker, Delivery, Limits, Store
 from publisher.position import Position
 from publisher.stop import Stop
+from publisher.wakeup import Sleeper
 from publisher.window import Page, Window
 
 log = structlog.get_logger()
@@ -36,7 +37,8 @@ class Pace:
     """How often things happen, in seconds, and how many pages are on their way at once."""
 
     busy: float = 0.005
-    idle: float = 0.050
+    idle: float = 0.020
+    nap: float = 1.0
     save: float = 0.250
     measure: float = 2.0
     stall: float = 5.0
@@ -77,6 +79,7 @@ class Relay:
         self._limits, self._pace = limits or Limits(), pace or Pace()
         self._backoff = Backoff(first=0.1, last=2.0, jitter=0.3)
         self._rest = Backoff(first=self._pace.busy, last=self._pace.idle, factor=1.5)
+        self._sleeper = Sleeper(store, rest=self._rest, nap=self._pace.nap)
         self._source = ""
         self._refused: int | None = None
         self._failed: int | None = None
@@ -92,7 +95,7 @@ class Relay:
         """
         try:
             while not stop.is_set:
-                stop.wait(self.step())
+                self._sleeper.wait(stop, self.step())
             self._settle_at_stop(stop)
         finally:
             self._broker.close()
@@ -127,6 +130,8 @@ class Relay:
         if self._has_room() and self._send_page():
             self._rest.reset()
             return 0.0
+        if not self._flights and self._position == self._saved:
+            return self._sleeper.rest()
         if not self._flights:
             return self._rest.next()
         self._settle(self._rest.next())
@@ -164,9 +169,11 @@ class Relay:
 
     def _send_page(self) -> bool:
         """Send the next page. Where that fails it is read anew later, for rows may be removed."""
+        self._sleeper.before_read()
         page = self._window.read()
         if not page.rows:
             return self._skip(page)
+        self._sleeper.stir()
         try:
             self._send(page)
         except Unavailable:
@@ -294,6 +301,7 @@ class Relay:
     def _settle_at_stop(self, stop: Stop) -> None:
         """Store what is acknowledged, then again what is settled in the time that is left."""
         deadline = self._clock() + self._pace.settle_at_stop - stop.age
+        self._stir_at_stop()
         self._save_at_stop()
         with _reported_at_stop():
             while self._flights and self._clock() < deadline:
@@ -304,6 +312,11 @@ class Relay:
         with _reported_at_stop():
             if self._store.is_open and self._position != self._saved:
                 self._save()
+
+    def _stir_at_stop(self) -> None:
+        with _reported_at_stop():
+            if self._store.is_open:
+                self._sleeper.stir()
 
 
 @contextmanager

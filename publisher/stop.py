@@ -50,11 +50,16 @@ class Stop:
     def hurries(self) -> bool:
         return self.age > HURRY
 
-    def wait(self, seconds: float | None) -> bool:
-        """Wait, for as long as it takes where `seconds` is None; True where the stop came."""
+    def wait(self, seconds: float | None, bell: int | None = None) -> bool:
+        """Wait, for as long as it takes where `seconds` is None; True where the stop came.
+
+        The wait ends as well once there is something to read from the file descriptor `bell`.
+        """
         if not self.is_set:
             waiting = select.poll()
             waiting.register(self._waiting, select.POLLIN)
+            if bell is not None:
+                waiting.register(bell, select.POLLIN)
             waiting.poll(None if seconds is None else seconds * 1000)
         return self.is_set
 

@@ -6,7 +6,10 @@ show when their transaction commits, and a snapshot tells which transactions hav
 
 from __future__ import annotations
 
+import os
+import weakref
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from uuid import UUID
 
 from publisher.errors import (
@@ -39,6 +42,7 @@ class Transaction:
     def record(self, *, key: bytes = b"k", value: bytes | None = b"{}", topic: str = "t") -> int:
         """Write an outbox row; return its id."""
         xid = self.touch()
+        (self._database.ringing if self._database.asleep else self._database.silent).add(xid)
         row_id = len(self._database.rows) + 1
         event_id = str(UUID(int=row_id)).encode()
         time = b"2026-01-01T00:00:00.000000Z"
@@ -48,12 +52,12 @@ class Transaction:
 
     def commit(self) -> None:
         if self._xid is not None:
-            self._database.running.remove(self._xid)
             self._database.committed.add(self._xid)
+            self._database.end(self._xid, rings=self._xid in self._database.ringing)
 
     def rollback(self) -> None:
         if self._xid is not None:
-            self._database.running.remove(self._xid)
+            self._database.end(self._xid, rings=False)
 
 
 class MemoryDatabase:
@@ -68,9 +72,21 @@ class MemoryDatabase:
         self.running: set[int] = set()
         self.committed: set[int] = set()
         self.rows: list[tuple[int, Row]] = []
+        self.bells: list[MemoryBell] = []
+        self.asleep: set[MemoryBell] = set()
+        self.silent: set[int] = set()
+        self.ringing: set[int] = set()
 
     def begin(self) -> Transaction:
         return Transaction(self)
+
+    def end(self, xid: int, *, rings: bool) -> None:
+        """A transaction is over; `rings` where it committed what it wrote while somebody slept."""
+        for transactions in (self.running, self.silent, self.ringing):
+            transactions.discard(xid)
+        if rings:
+            for bell in self.bells:
+                bell.ring()
 
     def visible(self) -> list[tuple[int, Row]]:
         """Every row that a reader could see now, with its transaction, by id."""
@@ -79,6 +95,25 @@ class MemoryDatabase:
     def snapshot(self) -> Snapshot:
         xmin = min(self.running, default=self.next_xid)
         return Snapshot(xmin, self.next_xid, tuple(sorted(self.running)))
+
+
+class MemoryBell:
+    """A pipe with a byte in it once it rang."""
+
+    def __init__(self) -> None:
+        self.fileno, self._button = os.pipe()
+        for end in (self.fileno, self._button):
+            os.set_blocking(end, False)
+            weakref.finalize(self, os.close, end)
+
+    def ring(self) -> None:
+        with suppress(BlockingIOError):
+            os.write(self._button, b"!")
+
+    def rung(self) -> bool:
+        with suppress(BlockingIOError):
+            return bool(os.read(self.fileno, 2**16))
+        return False
 
 
 class MemoryStore:
@@ -90,6 +125,8 @@ class MemoryStore:
         self.holder: str | None = None
         self._epoch = -1
         self._open = False
+        self._bell = MemoryBell()
+        self.database.bells.append(self._bell)
 
     @property
     def is_open(self) -> bool:
@@ -139,12 +176,33 @@ class MemoryStore:
         self.database.position = position
         self.database.saves += 1
 
+    def doze(self) -> bool:
+        self._answer()
+        if self.database.silent:
+            return False
+        self.database.asleep.add(self._bell)
+        return True
+
+    @property
+    def bell(self) -> int:
+        return self._bell.fileno
+
+    def rung(self) -> bool:
+        self._answer()
+        return self._bell.rung()
+
+    def rouse(self) -> None:
+        self._answer()
+        self.database.asleep.discard(self._bell)
+        self._bell.rung()
+
     def close(self) -> None:
         self._open = False
+        self.database.asleep.discard(self._bell)
 
     def _answer(self) -> None:
         if self.outage is not None or not self._open:
-            self._open = False
+            self.close()
             raise StoreUnavailable(self.outage or "the store is closed")
 
     def _window(self, pair: Position) -> Iterable[tuple[int, Row]]:

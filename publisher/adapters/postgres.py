@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from publisher import guards
+from publisher.adapters.bell import Bell
 from publisher.adapters.connection import (
     PATIENCE,
     Connection,
@@ -19,6 +20,7 @@ from publisher.adapters.connection import (
     connect,
 )
 from publisher.adapters.heartbeat import Heartbeat
+from publisher.adapters.pooler import shares_sessions
 from publisher.adapters.tables import (
     array,
     end_holder,
@@ -54,7 +56,8 @@ class PostgresStore:
 
     `waiting` is called again and again while a statement runs, which `ending` makes shorter. On
     another timeline than the position's, what was recorded since it was stored, and for the time of
-    `margin` before, is published again; without a margin, that is refused.
+    `margin` before, is published again; without a margin, that is refused. Without `rings`, or
+    behind a pooler that lends its session to others, it never dozes.
     """
 
     def __init__(
@@ -65,10 +68,12 @@ class PostgresStore:
         ending: Callable[[], bool] = lambda: False,
         waiting: Callable[[], None] = lambda: None,
         margin: timedelta | None = None,
+        rings: bool = True,
     ) -> None:
         self._url, self._name, self._ending, self._waiting = url, name, ending, waiting
-        self._margin = margin
+        self._margin, self._rings = margin, rings
         self._connection: Connection | None = None
+        self._bell: Bell | None = None
         self._heartbeat: Heartbeat | None = None
         self._watch = Watch()
         self._patience = PATIENCE
@@ -87,6 +92,7 @@ class PostgresStore:
             with self._answering("open"):
                 self._require_lock()
                 tenure = self._take_over()
+                self._bell = self._hang_bell() if self._rings else None
         except StandsBy:
             raise
         except BaseException:
@@ -158,6 +164,12 @@ class PostgresStore:
             rows=read_backlog(self._live, moved).rows,
         )
 
+    def _hang_bell(self) -> Bell | None:
+        if shares_sessions(self._live, self._url):
+            log.warning("polling", reason=guards.POOLED)
+            return None
+        return Bell(self._live)
+
     def _announce(self, new: Position) -> None:
         backlog = read_backlog(self._live, new)
         others = [s.name for s in read_standings(self._live) if s.name != self._name]
@@ -225,6 +237,23 @@ class PostgresStore:
             if cursor.rowcount != 1:
                 raise self._fenced()
 
+    def doze(self) -> bool:
+        with self._answering("doze"):
+            return self._bell is not None and self._bell.doze()
+
+    @property
+    def bell(self) -> int | None:
+        return None if self._bell is None else self._bell.fileno()
+
+    def rung(self) -> bool:
+        with self._answering("rung"):
+            return self._bell is not None and self._bell.rung()
+
+    def rouse(self) -> None:
+        with self._answering("rouse"):
+            if self._bell is not None:
+                self._bell.rouse()
+
     def _fenced(self) -> Fenced | StandsBy:
         """Why the position was not written: only who lost the lock may have been succeeded."""
         holder = read_holder(self._live, self._name)
@@ -246,7 +275,7 @@ class PostgresStore:
 
     def close(self) -> None:
         heartbeat, self._heartbeat = self._heartbeat, None
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._bell = self._connection, None, None
         if heartbeat is not None:
             heartbeat.end()
         if connection is not None:

@@ -63,7 +63,7 @@ def inspect(connection: Connection, name: str) -> Inspection:
     identity = read_identity(connection)
     refuse_missing_rights(connection)
     read_source(connection)
-    ((unsafe_commits, id_cache),) = connection.execute(statement("settings"))
+    ((unsafe_commits, id_cache, wakes),) = connection.execute(statement("settings"))
     standings = read_standings(connection)
     position = next((s.position for s in standings if s.name == name), Position())
     return Inspection(
@@ -75,6 +75,7 @@ def inspect(connection: Connection, name: str) -> Inspection:
         topics=read_topics(connection),
         unsafe_commits=unsafe_commits,
         id_cache=id_cache,
+        wakes=wakes,
     )
 
 

@@ -1,4 +1,4 @@
--- What makes a committed event disappear in a crash, or inverts the order of ids.
+-- What makes a committed event disappear in a crash, inverts the order of ids, or lets events wait.
 SELECT
     ARRAY(
         SELECT 'this session'
@@ -19,4 +19,10 @@ SELECT
     (
         SELECT seqcache FROM pg_sequence
         WHERE seqrelid = pg_get_serial_sequence('outbox_event', 'id')::regclass
+    ),
+    EXISTS (
+        SELECT FROM pg_trigger
+        WHERE tgrelid = 'outbox_event'::regclass
+            AND tgname = 'outbox_wake_up'
+            AND tgenabled IN ('O', 'A')
     )

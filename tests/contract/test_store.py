@@ -1,6 +1,8 @@
 """What every store promises: `publisher.ports.Store`, asked of each implementation."""
 
+import select
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Protocol
 
 import pytest
@@ -11,6 +13,7 @@ from publisher.errors import Fenced, StoreUnavailable
 from publisher.ports import Limits, Store
 from publisher.position import NOTHING, Position
 from publisher.window import Window
+from tests.waiting import eventually
 from tests.writers import Writer
 
 
@@ -22,10 +25,11 @@ class Transaction(Protocol):
 
 
 class Subject:
-    """A store, and a way to write into it from outside."""
+    """A store, one of another name beside it, and a way to write into them from outside."""
 
-    def __init__(self, store: Store, begin: Callable[[], Transaction]) -> None:
+    def __init__(self, store: Store, other: Store, begin: Callable[[], Transaction]) -> None:
         self.store = store
+        self.other = other
         self.begin = begin
 
     def write(self, *values: bytes) -> list[int]:
@@ -39,12 +43,11 @@ class Subject:
 def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
     if request.param == "memory":
         memory = MemoryStore()
-        yield Subject(memory, memory.database.begin)
+        yield Subject(memory, MemoryStore(memory.database), memory.database.begin)
         return
     url = request.getfixturevalue("migrated_database_url")
-    store = PostgresStore(url)
-    yield Subject(store, lambda: Writer(url))
-    store.close()
+    with closing(PostgresStore(url)) as store, closing(PostgresStore(url, name="other")) as other:
+        yield Subject(store, other, lambda: Writer(url))
 
 
 LIMITS = Limits(rows=3, bytes=1_000)
@@ -239,6 +242,136 @@ def test_a_position_that_was_taken_over_cannot_be_saved(subject: Subject) -> Non
     _bump_epoch(subject.store)
     with pytest.raises(Fenced):
         subject.store.save(Position())
+
+
+def rings(store: Store, seconds: float = 10.0) -> bool:
+    """Whether it rings by then."""
+    if store.rung():
+        return True
+    assert store.bell is not None
+    waiting = select.poll()
+    waiting.register(store.bell, select.POLLIN)
+    return bool(waiting.poll(seconds * 1000)) and store.rung()
+
+
+def test_a_writer_rings_when_it_commits_and_what_it_wrote_shows(subject: Subject) -> None:
+    subject.store.open()
+    assert subject.store.doze()
+    now = subject.store.small_window(NOTHING, LIMITS).now
+    writer = subject.begin()
+    row_id = writer.record()
+    assert not rings(subject.store, 0.0)
+    writer.commit()
+    assert rings(subject.store)
+    assert [row.id for row in subject.store.small_window(now, LIMITS).rows or ()] == [row_id]
+
+
+def test_a_ring_is_told_once(subject: Subject) -> None:
+    subject.store.open()
+    assert subject.store.doze()
+    subject.write(b"a")
+    assert rings(subject.store)
+    assert not rings(subject.store, 0.1)
+
+
+def test_nobody_dozes_while_a_writer_is_open_that_would_not_ring(subject: Subject) -> None:
+    subject.store.open()
+    writer = subject.begin()
+    writer.record()
+    assert not subject.store.doze()
+    assert not subject.store.doze()
+    writer.commit()
+    assert subject.store.doze()
+    assert not rings(subject.store, 0.1)
+    small = subject.store.small_window(NOTHING, LIMITS)
+    assert len(small.rows or ()) == 1
+
+
+def test_a_writer_elsewhere_keeps_nobody_awake(subject: Subject) -> None:
+    subject.store.open()
+    elsewhere = subject.begin()
+    elsewhere.touch()
+    assert subject.store.doze()
+    elsewhere.commit()
+    assert not rings(subject.store, 0.1)
+
+
+def test_a_writer_that_rolls_back_rings_nobody(subject: Subject) -> None:
+    subject.store.open()
+    assert subject.store.doze()
+    writer = subject.begin()
+    writer.record()
+    writer.rollback()
+    assert not rings(subject.store, 0.1)
+
+
+def test_a_writer_that_began_while_somebody_dozed_rings_though_nobody_does_any_more(
+    subject: Subject,
+) -> None:
+    subject.store.open()
+    assert subject.store.doze()
+    writer = subject.begin()
+    writer.record()
+    subject.store.rouse()
+    assert subject.store.doze()
+    writer.commit()
+    assert rings(subject.store)
+
+
+def test_nobody_rings_for_a_store_that_is_awake(subject: Subject) -> None:
+    subject.store.open()
+    subject.write(b"a")
+    assert subject.store.doze()
+    subject.store.rouse()
+    subject.store.rouse()
+    subject.write(b"b")
+    assert not rings(subject.store, 0.1)
+
+
+def test_a_writer_wakes_all_that_sleep_under_different_names(subject: Subject) -> None:
+    stores = [subject.store, subject.other]
+    for store in stores:
+        store.open()
+    assert [store.doze() for store in stores] == [True, True]
+    subject.write(b"a")
+    assert [rings(store) for store in stores] == [True, True]
+
+
+def test_one_sleeps_on_though_the_one_beside_it_wakes(subject: Subject) -> None:
+    subject.store.open()
+    subject.other.open()
+    assert subject.store.doze()
+    assert subject.other.doze()
+    subject.store.rouse()
+    rings(subject.other, 1.0)
+    assert subject.other.doze()
+    subject.write(b"a")
+    assert rings(subject.other)
+
+
+def test_one_sleeps_on_though_the_one_beside_it_ends_without_a_word(subject: Subject) -> None:
+    subject.store.open()
+    subject.other.open()
+    assert subject.store.doze()
+    assert subject.other.doze()
+    subject.store.close()
+
+    def rung_by_a_writer() -> bool:
+        assert subject.other.doze()
+        subject.write(b"a")
+        return rings(subject.other, 0.1)
+
+    eventually(rung_by_a_writer)
+
+
+def test_a_store_that_is_closed_does_not_doze(subject: Subject) -> None:
+    subject.store.open()
+    assert subject.store.doze()
+    subject.store.close()
+    with pytest.raises(StoreUnavailable):
+        subject.store.doze()
+    subject.store.open()
+    assert subject.store.doze()
 
 
 def _bump_epoch(store: Store) -> None:

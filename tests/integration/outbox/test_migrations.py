@@ -126,8 +126,8 @@ class TestWhatAMigrationWrites:
         assert topics["test.said"] == ("events", 1)
         assert topics["test.audit"] == ("state", 3)
         metadata = Metadata.objects.get()
-        assert (metadata.source, metadata.schema_version) == ("urn:test:suite", 1)
-        assert str(metadata) == "urn:test:suite (schema 1)"
+        assert (metadata.source, metadata.schema_version) == ("urn:test:suite", 2)
+        assert str(metadata) == "urn:test:suite (schema 2)"
 
     @pytest.mark.usefixtures("migrated")
     def test_a_topic_that_is_declared_no_longer_is_removed(self) -> None:
@@ -171,7 +171,7 @@ class TestTablesThatSayOtherwise:
         Metadata.objects.update(source="urn:old", schema_version=0)
         (found,) = differences()
         assert "source is 'urn:old' in the table, 'urn:test:suite' in the settings" in found.msg
-        assert "schema version is 0 in the table, 1 in the code" in found.msg
+        assert "schema version is 0 in the table, 2 in the code" in found.msg
 
     def test_tables_in_which_nothing_was_written_yet_are_named(self) -> None:
         Metadata.objects.all().delete()

@@ -12,7 +12,7 @@ from publisher.standing import CAP, Standing
 HERE = Identity(1, 1)
 HOLDER = Holder(7, "relay", "10.0.0.5", None, None, waits=False, may_end=True)
 RUNNING = Standing("default", 3, Position(), HERE, datetime.now(UTC), HOLDER, Backlog(0, 0.0))
-GOOD = Inspection("default", HERE, [RUNNING], Backlog(0, 0.0), [], [], [], 1)
+GOOD = Inspection("default", HERE, [RUNNING], Backlog(0, 0.0), [], [], [], 1, True)
 ORDERS = Topic("shop.orders", "state", 12)
 
 
@@ -47,6 +47,12 @@ def test_a_sequence_with_a_cache_inverts_the_order() -> None:
 def test_a_table_whose_key_has_no_sequence_is_an_error() -> None:
     *_, text = of_database(id_cache=None)
     assert text.startswith("error: outbox_event.id has no sequence")
+
+
+def test_a_trigger_that_does_not_wake_is_a_warning_with_its_cure() -> None:
+    *_, text = of_database(wakes=False)
+    assert text.startswith("warning: the trigger outbox_wake_up of outbox_event is missing or")
+    assert "ENABLE TRIGGER outbox_wake_up" in text
 
 
 def test_another_history_is_an_error_with_its_cure() -> None:

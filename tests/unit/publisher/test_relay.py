@@ -10,16 +10,20 @@ from publisher.adapters import memory
 from publisher.adapters.memory import MemoryBroker, MemoryDatabase, MemoryStore
 from publisher.errors import BrokerUnavailable, Fenced, RecordRejected, Unavailable
 from publisher.health import Health
-from publisher.leader import TRY_EVERY
-from publisher.ports import Limits, Record
+from publisher.leader import PULSE, TRY_EVERY
+from publisher.ports import Limits, Record, SmallWindow
+from publisher.position import Snapshot
 from publisher.relay import Pace, Relay
 from publisher.stop import Stop
+from tests.waiting import eventually
 
 
 class Bench:
     """A relay with its sides and its clock in the test's hands."""
 
-    def __init__(self, database: MemoryDatabase | None = None, pages: int = 2) -> None:
+    def __init__(
+        self, database: MemoryDatabase | None = None, pages: int = 2, pace: Pace | None = None
+    ) -> None:
         self.now, self.tick = 1_000.0, 0.0
         self.database = database or MemoryDatabase()
         self.store = MemoryStore(self.database)
@@ -30,7 +34,7 @@ class Bench:
             broker=self.broker,
             health=self.health,
             limits=Limits(rows=3, bytes=1_000),
-            pace=Pace(pages=pages),
+            pace=pace or Pace(pages=pages),
             clock=self.clock,
         )
 
@@ -120,9 +124,9 @@ class LongStop(Stop):
         super().__init__()
         self.waits = threading.Event()
 
-    def wait(self, seconds: float | None) -> bool:
+    def wait(self, seconds: float | None, bell: int | None = None) -> bool:
         self.waits.set()
-        return super().wait(60)
+        return super().wait(60, bell)
 
 
 @pytest.mark.parametrize("outage", [None, "down"])
@@ -177,13 +181,113 @@ def test_an_idle_relay_writes_nothing(bench: Bench) -> None:
     assert bench.health.position_age < 2.0
 
 
-def test_an_idle_relay_polls_more_slowly_and_a_busy_one_at_once(bench: Bench) -> None:
-    pauses = [bench.relay.step() for _ in range(12)]
+def test_an_idle_relay_polls_more_slowly_then_sleeps_and_a_busy_one_polls_at_once(
+    bench: Bench,
+) -> None:
+    pauses = [bench.relay.step() for _ in range(8)]
     assert pauses[0] == pytest.approx(0.005)
-    assert pauses[-1] == pytest.approx(0.050)
+    assert max(pauses[:5]) == pytest.approx(0.020)
+    assert pauses[5:] == [1.0, 1.0, 1.0]
     bench.write(b"a")
-    bench.relay.step()
+    assert bench.relay.step() == 0.0
     assert bench.relay.step() <= 0.010
+    assert not bench.database.asleep
+
+
+def test_a_relay_whose_sleep_is_refused_polls_on(bench: Bench) -> None:
+    writer = bench.database.begin()
+    writer.record()
+    pauses = [bench.relay.step() for _ in range(50)]
+    assert max(pauses) == pytest.approx(0.020)
+    writer.commit()
+    bench.steps()
+    assert bench.arrived == [1]
+    assert bench.database.asleep
+
+
+def test_a_relay_does_not_sleep_before_its_position_is_stored(bench: Bench) -> None:
+    bench.write(b"a")
+    bench.steps(50, seconds=0.001)
+    assert not bench.database.asleep
+    bench.steps()
+    assert bench.database.saves == 1
+    assert bench.database.asleep
+
+
+def test_what_is_written_while_a_relay_falls_asleep_is_read_before_it_waits(bench: Bench) -> None:
+    doze = bench.store.doze
+
+    def written_meanwhile() -> bool:
+        bench.write(b"a")
+        return doze()
+
+    bench.store.doze = written_meanwhile  # type: ignore[method-assign]
+    pauses = [bench.relay.step() for _ in range(6)]
+    assert max(pauses) == pytest.approx(0.020)
+    assert bench.relay.step() <= 0.010
+    assert bench.arrived == [1]
+
+
+def test_a_ring_between_the_read_and_the_wait_is_heard(bench: Bench) -> None:
+    bench.steps()
+    assert bench.relay.step() == 1.0
+    read = bench.store.small_window
+
+    def written_behind(prev: Snapshot, limits: Limits) -> SmallWindow:
+        small = read(prev, limits)
+        if not bench.database.rows:
+            bench.write(b"a")
+        return small
+
+    bench.store.small_window = written_behind  # type: ignore[method-assign]
+    assert bench.relay.step() == 0.0
+    bench.steps(2)
+    assert bench.arrived == [1]
+
+
+def test_writers_need_not_ring_while_kafka_is_away(bench: Bench) -> None:
+    bench.steps()
+    assert bench.database.asleep
+    bench.broker.outage = "no broker answers"
+    bench.write(b"a")
+    bench.steps()
+    assert not bench.database.asleep
+
+
+def test_a_sleeping_relay_measures_its_lag(bench: Bench) -> None:
+    bench.steps()
+    for _ in range(20):
+        assert bench.relay.step() == 1.0
+        bench.now += 1.0
+        assert bench.health.lag_rows == 0
+        assert bench.health.alive
+    late = bench.database.begin()
+    late.record()
+    bench.broker.outage = "no broker answers"
+    late.commit()
+    bench.steps(1)
+    bench.steps(2, seconds=1.0)
+    assert bench.health.lag_rows == 1
+
+
+def test_a_nap_ends_before_the_heartbeat_takes_the_ring_off_the_connection() -> None:
+    assert Pace().nap < PULSE
+
+
+@pytest.mark.parametrize("write", [True, False])
+def test_a_ring_or_a_stop_ends_a_sleep(write: bool) -> None:
+    bench = Bench(pace=Pace(busy=0.0, idle=0.0, nap=3600.0))
+    stop = Stop()
+    thread = threading.Thread(target=bench.relay.run, args=(stop,), daemon=True)
+    thread.start()
+    eventually(lambda: bench.database.asleep)
+    if write:
+        bench.write(b"a")
+        eventually(lambda: bench.arrived == [1])
+    stop.set()
+    thread.join(timeout=5)
+    assert not thread.is_alive()
+    assert not bench.database.asleep
 
 
 def test_an_outage_of_kafka_is_waited_for_and_nothing_is_given_up(bench: Bench) -> None:
