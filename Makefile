@@ -9,7 +9,7 @@ export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos test-django test-extras matrix lint types bench bench-full fmt clean
+.PHONY: help demo test chaos test-django test-extras matrix lint types bench bench-full bench-peers fmt clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; do printf '%-14s %s\n' "$$target" "$$what"; done
@@ -56,6 +56,9 @@ bench: $(VENV)/.dev ## Measure; prints a table, writes flat JSON to the path in 
 
 bench-full: $(VENV)/.dev ## The same, and what takes long: a backlog of millions
 	@$(BIN)/python -m benchmarks --suite=full
+
+bench-peers: $(VENV)/.dev ## Measure other relays beside ours: Debezium and two of PyPI
+	@$(BIN)/python -m benchmarks --suite=peers
 
 fmt: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff check --fix --quiet .

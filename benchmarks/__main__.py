@@ -21,6 +21,7 @@ from benchmarks import backlog, commit, disturbed, drain, idle, large, latency, 
 from benchmarks.figures import Figure, missed, table, write_json
 from benchmarks.log import NotMeasured
 from benchmarks.modes import MODES, Mode, present
+from benchmarks.peers import compare
 from benchmarks.stage import Say
 from local.ladder import NothingAvailable
 from local.process import DiedEarly
@@ -41,7 +42,11 @@ FULL: Mapping[str, Benchmark] = {
     **QUICK,
     "backlog": lambda chosen, modes, say: backlog.measure(modes, say),
 }
-SUITES: Mapping[str, Mapping[str, Benchmark]] = {"quick": QUICK, "full": FULL}
+PEERS: Mapping[str, Benchmark] = {
+    "peers": lambda chosen, modes, say: compare.measure(chosen.events, modes, say),
+}
+SUITES: Mapping[str, Mapping[str, Benchmark]] = {"quick": QUICK, "full": FULL, "peers": PEERS}
+ALL = {**FULL, **PEERS}
 FAILURES = (DiedEarly, NotMeasured, NothingAvailable, subprocess.TimeoutExpired)
 
 
@@ -70,7 +75,7 @@ def _measure(arguments: argparse.Namespace, figures: list[Figure], say: Say) -> 
     """Add the figures of one benchmark after the other."""
     modes = _modes(arguments.mode, say)
     for name in [arguments.only] if arguments.only else SUITES[arguments.suite]:
-        figures += FULL[name](arguments, modes, say)
+        figures += ALL[name](arguments, modes, say)
 
 
 def _modes(asked: Sequence[str] | None, say: Say) -> list[Mode]:
@@ -98,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--suite", choices=list(SUITES), default="quick")
-    parser.add_argument("--only", choices=list(FULL), help="the one to run")
+    parser.add_argument("--only", choices=list(ALL), help="the one to run")
     parser.add_argument(
         "--mode",
         action="append",

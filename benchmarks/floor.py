@@ -28,15 +28,15 @@ def main(client: str, servers: str, topic: str, rate: int, events: int) -> None:
     send, flush = CLIENTS[client](servers)
     start, times = time.monotonic(), []
     for number in range(1, events + 1):
-        record = _record(topic, number)
+        ready = record(topic, number)
         time.sleep(max(0.0, start + number / rate - time.monotonic()))
         times.append(time.time())
-        send(record)
+        send(ready)
     flush()
     print(json.dumps(times))
 
 
-def _record(topic: str, number: int) -> Record:
+def record(topic: str, number: int) -> Record:
     """A record as the publisher makes it of an event like those that are written."""
     key, value = f"customer-{number % KEYS}", '{"note":"' + "x" * (VALUE_BYTES - 11) + '"}'
     row = Row(
@@ -51,8 +51,8 @@ def _record(topic: str, number: int) -> Record:
         headers=None,
         time=b"2026-01-01T00:00:00.000000Z",
     )
-    [record] = CloudEvents("urn:benchmark", [row])
-    return record
+    [ready] = CloudEvents("urn:benchmark", [row])
+    return ready
 
 
 def _kafka_python(servers: str) -> tuple[Send, Callable[[], object]]:

@@ -84,11 +84,11 @@ def _runs(latency: Latency, rate: int, say: Say) -> tuple[list[Delays], list[Del
     for _ in range(REPEATS):
         ours.append(latency.ours(rate))
         floors.append(latency.floor(rate))
-        say(f"{rate:,}/s: {_shown(ours[-1])}; a producer alone {_shown(floors[-1])}")
+        say(f"{rate:,}/s: {shown(ours[-1])}; a producer alone {shown(floors[-1])}")
     return floors, ours
 
 
-def _shown(delays: Delays) -> str:
+def shown(delays: Delays) -> str:
     return f"p50 {percentile(delays, 50):.1f} ms, p99 {percentile(delays, 99):.1f} ms"
 
 

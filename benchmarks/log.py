@@ -163,7 +163,7 @@ class Reading:
         consumer.assign([TopicPartition(log.topic, *place) for place in self._at.items()])
 
     def has(self, events: int) -> bool:
-        """Whether so many records are there.
+        """Whether so many events are there.
 
         Markers of transactions take offsets too, so records have to be counted. Reading them while
         others are written would slow that down: it begins when offsets stand still that could be
@@ -174,7 +174,7 @@ class Reading:
         if offsets < events or asked != self._asked:
             return False
         self._read_up_to(self._asked)
-        return len(self.entries) >= events
+        return len({entry.sequence for entry in self.entries}) >= events
 
     def go_on(self) -> None:
         """Read whatever has been committed by now."""

@@ -37,6 +37,11 @@ class Measured:
     def last_line(self) -> str:
         return self._process.tail(1)
 
+    @property
+    def tail(self) -> str:
+        """The end of its log."""
+        return self._process.tail()
+
     def look(self) -> None:
         """Take what it used so far; raises DiedEarly, with its log, when it has ended."""
         process = psutil.Process(self.pid)

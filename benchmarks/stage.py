@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -23,8 +23,15 @@ class Stage:
 
 
 @contextmanager
-def stage(name: str, say: Say) -> Iterator[Stage]:
-    """The servers for as long as the block runs; `say` is told which they are."""
-    with kafka() as broker, Log.on(broker, f"benchmark.{name}") as log, postgres() as server:
+def stage(name: str, say: Say, settings: Mapping[str, str] | None = None) -> Iterator[Stage]:
+    """The servers for as long as the block runs; `say` is told which they are.
+
+    `settings` are PostgreSQL's, where it is started here.
+    """
+    with (
+        kafka() as broker,
+        Log.on(broker, f"benchmark.{name}") as log,
+        postgres(settings=settings) as server,
+    ):
         say(f"{name}: {server!r}, {broker!r}")
         yield Stage(server, broker, log)

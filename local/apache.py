@@ -20,31 +20,28 @@ OLDEST_JAVA = 17
 JAVA_SECONDS = 30
 MAVEN_SECONDS = 600
 
-POM = f"""\
+SLF4J = {"org.slf4j:slf4j-simple": "1.7.36"}
+KAFKA = {
+    "org.apache.kafka:kafka_2.13": VERSION,
+    "org.apache.kafka:kafka-tools": VERSION,
+    **SLF4J,
+}
+POM = """\
 <project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>local</groupId>
-  <artifactId>kafka</artifactId>
+  <artifactId>jars</artifactId>
   <version>1</version>
   <packaging>pom</packaging>
-  <dependencies>
-    <dependency>
-      <groupId>org.apache.kafka</groupId>
-      <artifactId>kafka_2.13</artifactId>
-      <version>{VERSION}</version>
-    </dependency>
-    <dependency>
-      <groupId>org.apache.kafka</groupId>
-      <artifactId>kafka-tools</artifactId>
-      <version>{VERSION}</version>
-    </dependency>
-    <dependency>
-      <groupId>org.slf4j</groupId>
-      <artifactId>slf4j-simple</artifactId>
-      <version>1.7.36</version>
-    </dependency>
-  </dependencies>
+  <dependencies>{dependencies}</dependencies>
 </project>
+"""
+DEPENDENCY = """
+    <dependency>
+      <groupId>{group}</groupId>
+      <artifactId>{artifact}</artifactId>
+      <version>{version}</version>
+    </dependency>
 """
 COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 
@@ -84,14 +81,19 @@ class Front(NamedTuple):
 
 def jars() -> Path:
     """The folder with Kafka's jars, fetched at the first call; raises Unavailable."""
-    folder = CACHE / f"kafka-{VERSION}"
     java = shutil.which("java")
     if java is None or _java_version(java) < OLDEST_JAVA:
         raise Unavailable(f"there is no Java {OLDEST_JAVA} or later on the path")
+    return fetched(f"kafka-{VERSION}", KAFKA, "Apache Kafka")
+
+
+def fetched(name: str, artifacts: Mapping[str, str], what: str) -> Path:
+    """The folder with these versions of artifacts and all that they need; raises Unavailable."""
+    folder = CACHE / name
     CACHE.mkdir(exist_ok=True)
     with locked(CACHE):
         if not folder.exists():
-            _fetch(folder)
+            _fetch(folder, artifacts, what)
     return folder
 
 
@@ -127,23 +129,33 @@ def _java_version(java: str) -> int:
     return int(found[1]) if found else 0
 
 
-def _fetch(folder: Path) -> None:
+def pom(artifacts: Mapping[str, str]) -> str:
+    """What tells Maven which artifacts are wanted: versions by group and name."""
+    wanted = [(*name.split(":"), version) for name, version in artifacts.items()]
+    dependencies = (
+        DEPENDENCY.format(group=group, artifact=artifact, version=version)
+        for group, artifact, version in wanted
+    )
+    return POM.format(dependencies="".join(dependencies))
+
+
+def _fetch(folder: Path, artifacts: Mapping[str, str], what: str) -> None:
     with scratch("maven") as work:
-        (work / "pom.xml").write_text(POM)
+        (work / "pom.xml").write_text(pom(artifacts))
         options = [
             "-DincludeScope=runtime",
             f"-DoutputDirectory={work / 'jars'}",
             f"-Dmaven.repo.local={CACHE / 'maven'}",
         ]
-        maven([COPY, *options], work)
+        maven([COPY, *options], work, what)
         (work / "jars").rename(folder)
 
 
-def maven(words: Sequence[str], work: Path) -> None:
+def maven(words: Sequence[str], work: Path, what: str = "Apache Kafka") -> None:
     """Let Maven do what the pom.xml in `work` is for; raises Unavailable."""
     program = shutil.which("mvn")
     if program is None:
-        raise Unavailable("Maven (mvn) is not on the path to fetch Apache Kafka")
+        raise Unavailable(f"Maven (mvn) is not on the path to fetch {what}")
     command = [program, "--quiet", "--batch-mode", "--strict-checksums", *words]
     here = Path()  # Maven's script takes a space in a path for the end of it
     env = {**os.environ, "MAVEN_OPTS": " ".join(_tidy(here))}
@@ -152,10 +164,10 @@ def maven(words: Sequence[str], work: Path) -> None:
             command, cwd=work, env=env, capture_output=True, text=True, timeout=MAVEN_SECONDS
         )
     except subprocess.TimeoutExpired as late:
-        raise Unavailable(f"Maven did not fetch Apache Kafka within {MAVEN_SECONDS} s") from late
+        raise Unavailable(f"Maven did not fetch {what} within {MAVEN_SECONDS} s") from late
     if done.returncode != 0:
         said = (done.stdout + done.stderr).strip().splitlines()
-        raise Unavailable(f"Maven could not fetch Apache Kafka: {' '.join(said[:3])}")
+        raise Unavailable(f"Maven could not fetch {what}: {' '.join(said[:3])}")
 
 
 def _configure(

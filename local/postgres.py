@@ -1,7 +1,7 @@
 """PostgreSQL on this machine: the one that DATABASE_URL names, a container, or a wheel's."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -72,16 +72,18 @@ class Postgres(Server):
 
 
 @contextmanager
-def postgres(*, only: Rung | None = None, fsync: bool = True) -> Iterator[Postgres]:
+def postgres(
+    *, only: Rung | None = None, fsync: bool = True, settings: Mapping[str, str] | None = None
+) -> Iterator[Postgres]:
     """A PostgreSQL server for as long as the block runs; what was started here ends with it.
 
     `only` allows no other rung; `fsync=False` makes writes cheaper and is safe as long as the
-    machine does not crash.
+    machine does not crash. A server that the environment names keeps its own `settings`.
     """
     ways: Ways[Postgres] = {
         "external": external,
-        "container": partial(contained, fsync=fsync),
-        "wheel": partial(embedded, fsync=fsync),
+        "container": partial(contained, fsync=fsync, settings=settings),
+        "wheel": partial(embedded, fsync=fsync, settings=settings),
     }
     with climb("PostgreSQL", [only] if only else POSTGRES, ways) as server:
         server.wait(60 if server.ours else 10)
@@ -118,28 +120,28 @@ def external() -> Iterator[Postgres]:
 
 
 @contextmanager
-def contained(*, fsync: bool) -> Iterator[Postgres]:
+def contained(*, fsync: bool, settings: Mapping[str, str] | None = None) -> Iterator[Postgres]:
     host = engine_host()
     [port] = free_ports(1)
     env = {"POSTGRES_USER": USER, "POSTGRES_PASSWORD": PASSWORD}
-    command = _inside(fsync=fsync)
+    command = _inside(fsync=fsync, settings=settings)
     with container(IMAGE, host=host, inside=5432, port=port, env=env, command=command) as engine:
         yield Postgres(_url(host, port), "container", engine)
 
 
 @contextmanager
-def embedded(*, fsync: bool) -> Iterator[Postgres]:
+def embedded(*, fsync: bool, settings: Mapping[str, str] | None = None) -> Iterator[Postgres]:
     [port] = free_ports(1)
-    with cluster(port, fsync=fsync) as (process, data):
+    with cluster(port, fsync=fsync, settings=settings) as (process, data):
         process.start()
         yield Postgres(_url(LOOPBACK, port), "wheel", process, data)
 
 
-def _inside(*, fsync: bool) -> list[str]:
+def _inside(*, fsync: bool, settings: Mapping[str, str] | None = None) -> list[str]:
     """The command of the image."""
-    settings = SETTINGS | {"listen_addresses": "*"} | ({} if fsync else UNSAFE)
-    del settings["unix_socket_directories"]  # the image prepares the data folder by such a socket
-    return ["postgres", *(word for pair in settings.items() for word in ("-c", "=".join(pair)))]
+    every = SETTINGS | {"listen_addresses": "*"} | ({} if fsync else UNSAFE) | dict(settings or {})
+    del every["unix_socket_directories"]  # the image prepares the data folder by such a socket
+    return ["postgres", *(word for pair in every.items() for word in ("-c", "=".join(pair)))]
 
 
 def _url(host: str, port: int) -> str:

@@ -1,6 +1,7 @@
 """Apache Kafka is only had where Java and Maven do their part."""
 
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -59,3 +60,13 @@ def test_a_maven_that_is_stuck_is_given_up(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(apache, "MAVEN_SECONDS", 0.2)
     with pytest.raises(Unavailable, match=r"within 0\.2 s"):
         apache.maven([], tmp_path)
+
+
+def test_maven_is_told_each_artifact_with_its_version() -> None:
+    text = apache.pom({"org.one:first": "1.0", "org.two:second": "2.0"})
+    space = {"m": "http://maven.apache.org/POM/4.0.0"}
+    found = [
+        [part.text for part in dependency]
+        for dependency in ElementTree.fromstring(text).iterfind(".//m:dependency", space)
+    ]
+    assert found == [["org.one", "first", "1.0"], ["org.two", "second", "2.0"]]
