@@ -70,6 +70,6 @@ def stands_by(name: str, holder: Holder | None, *, role: str) -> str:
         return f"{reason}; whether it freezes cannot be seen: set track_activities = on"
     return (
         f"{reason}, but could not take over if it froze, for the role {role!r} may not see or end "
-        f"sessions of {holder.role!r}: run all publishers of a name as one role, or "
-        f"GRANT {holder.role} TO {role}"
+        f"sessions of {holder.role!r}: run all publishers of a name as one role, or, where that is "
+        f"no superuser, GRANT {holder.role} TO {role}"
     )

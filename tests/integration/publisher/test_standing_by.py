@@ -11,6 +11,7 @@ from local.postgres import Postgres
 from publisher.adapters import heartbeat
 from publisher.adapters.postgres import PostgresStore
 from publisher.errors import StandsBy, StoreUnavailable
+from publisher.guards import RIGHTS
 from publisher.leader import TRY_EVERY
 from publisher.ports import Limits
 from publisher.position import NOTHING, Position
@@ -160,6 +161,26 @@ def test_a_role_that_could_not_take_over_from_a_frozen_one_says_so(
     fall_asleep(active)
     assert f"GRANT {active._live.info.user} TO {role}" in reason(standby)
     assert not takes_over(standby, 4.0)
+
+
+def test_the_grant_that_is_named_is_enough_to_take_over(
+    store: Stores, migrated_database_url: str, role: str, role_url: str
+) -> None:
+    other = f"{role}_other"
+    execute(migrated_database_url, f"CREATE ROLE {other} LOGIN PASSWORD '{role}'")
+    try:
+        for table, rights in RIGHTS.items():
+            execute(migrated_database_url, f"GRANT {rights} ON {table} TO {role}, {other}")
+        active, standby = store(role_url.replace(f"//{role}:", f"//{other}:")), store(role_url)
+        active.open()
+        fall_asleep(active)
+        grant = f"GRANT {other} TO {role}"
+        assert grant in reason(standby)
+        execute(migrated_database_url, grant)
+        assert "GRANT" not in reason(standby)
+        assert takes_over(standby, 5.0)
+    finally:
+        execute(migrated_database_url, f"DROP OWNED BY {other}; DROP ROLE {other}")
 
 
 def test_a_heartbeat_and_the_loop_share_a_connection(
