@@ -36,7 +36,9 @@ BEGIN
         due := due + make_interval(secs => 1 / per_second);
         INSERT INTO outbox_event (event_id, topic, key, type, version, subject, value)
         SELECT
-            gen_random_uuid(), topic, convert_to('customer-' || n % {KEYS}, 'UTF8'),
+            -- A key has one writer: without the lock of a row, two would commit in any order.
+            gen_random_uuid(), topic,
+            convert_to('customer-' || pg_backend_pid() || '-' || n % {KEYS}, 'UTF8'),
             'shop.order.placed', 1, 'order/' || n,
             convert_to('{{"note":"' || repeat('x', {VALUE_BYTES} - 11) || '"}}', 'UTF8')
         RETURNING id INTO written;

@@ -55,6 +55,9 @@ _SESSION = b"""
         ('tcp_keepalives_interval', '2'),
         ('tcp_keepalives_count', '3'),
         ('tcp_user_timeout', '10000'),
+        -- Nor a frozen client, in whose sleep every writer would notify: others run a statement
+        -- every second or two.
+        ('idle_session_timeout', '60000'),
         ('statement_timeout', %s)
     ) AS wanted (name, setting)
 """

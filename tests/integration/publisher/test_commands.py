@@ -149,6 +149,22 @@ def test_check_finds_a_sequence_with_a_cache(url: str, command: Command, topic: 
     assert "error: the sequence of outbox_event.id caches 20 values" in done.out
 
 
+def test_check_finds_a_trigger_that_does_not_wake(url: str, command: Command, topic: str) -> None:
+    execute(url, "ALTER TABLE outbox_event DISABLE TRIGGER outbox_wake_up")
+    done = command("check")
+    assert "warning: the trigger outbox_wake_up of outbox_event is missing or disabled" in done.out
+    assert done.code == 0
+
+
+def test_check_finds_a_pooler_that_lends_sessions_to_others(
+    command: Command, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("publisher.cli.shares_sessions", lambda *_: True)
+    done = command("check")
+    assert "warning: a pooler lends the session of PUBLISHER_DATABASE_URL to others" in done.out
+    assert "PUBLISHER_WAKE_UP=poll" in done.out
+
+
 def test_check_finds_the_topics_of_rows_that_wait(
     url: str, command: Command, topic: str, make_topic: MakeTopic
 ) -> None:

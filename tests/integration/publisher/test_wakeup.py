@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 import psycopg
 import pytest
 
-from publisher.adapters import pooler
+from publisher.adapters import heartbeat, pooler
 from publisher.adapters.memory import MemoryBroker
 from publisher.adapters.postgres import PostgresStore
 from publisher.health import Health
@@ -32,13 +33,9 @@ from tests.writers import INSERT, Writer, execute, write
 class Running:
     """A relay in a thread, from PostgreSQL to a broker in memory."""
 
-    def __init__(self, url: str, pace: Pace) -> None:
-        self.store, self.broker, self.health, self.stop = (
-            Counting(url),
-            MemoryBroker(),
-            Health(),
-            Stop(),
-        )
+    def __init__(self, url: str, pace: Pace, name: str) -> None:
+        self.store, self.broker = Counting(url, name=name), MemoryBroker()
+        self.health, self.stop = Health(), Stop()
         loop = Relay(store=self.store, broker=self.broker, health=self.health, pace=pace)
         self.thread = threading.Thread(target=loop.run, args=(self.stop,))
 
@@ -52,17 +49,18 @@ class Running:
 
 
 @contextmanager
-def running(url: str, pace: Pace = PACE) -> Iterator[Running]:
+def running(url: str, pace: Pace = PACE, name: str = "default") -> Iterator[Running]:
     """A relay that sleeps."""
-    relay = Running(url, pace)
-    relay.thread.start()
-    try:
-        eventually(lambda: relay.store.sleeps)
-        yield relay
-    finally:
-        relay.stop.set()
-        relay.thread.join(10)
-        assert not relay.thread.is_alive()
+    relay = Running(url, pace, name)
+    with patch.object(heartbeat, "PULSE", pace.nap):
+        relay.thread.start()
+        try:
+            eventually(lambda: relay.store.sleeps)
+            yield relay
+        finally:
+            relay.stop.set()
+            relay.thread.join(10)
+            assert not relay.thread.is_alive()
 
 
 def test_no_sparse_write_is_overslept(migrated_database_url: str) -> None:
@@ -77,6 +75,36 @@ def test_no_sparse_write_is_overslept_by_publishers_that_sleep_side_by_side(
     outcome = write_sparsely(migrated_database_url, 200, names=("one", "two", "three"))
     assert outcome.late == 0
     assert outcome.sleeps > 150
+
+
+def test_one_that_stops_leaves_no_other_asleep(migrated_database_url: str) -> None:
+    with (
+        running(migrated_database_url) as first,
+        running(migrated_database_url, name="second") as second,
+    ):
+        sleeps = second.store.sleeps
+        first.stop.set()
+        eventually(lambda: second.store.sleeps > sleeps)
+        write(migrated_database_url, b"a")
+        eventually(lambda: second.arrived == 1)
+
+
+def test_a_frozen_publisher_does_not_make_writers_notify_for_ever(
+    migrated_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("publisher.adapters.heartbeat.PULSE", 3_600.0)
+    with closing(PostgresStore(migrated_database_url)) as frozen:
+        frozen.open()
+        assert frozen._live.execute("SHOW idle_session_timeout").fetchone() == ("1min",)
+        assert frozen.doze()
+        frozen._live.execute("SET idle_session_timeout = 50")
+        with closing(PostgresStore(migrated_database_url, name="other")) as other:
+            other.open()
+            eventually(lambda: holds(other))
+
+
+def holds(store: PostgresStore) -> bool:
+    return store.doze() and store._bell is not None and store._bell._holds
 
 
 def some_are_late(outcome: Outcome) -> bool:
