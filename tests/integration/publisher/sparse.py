@@ -123,7 +123,7 @@ def write_sparsely(
             writer.commit()
             outcome.writes += 1
             outcome.late += not _arrive([broker for _, broker in both], outcome.writes)
-        outcome.sleeps = sum(store.sleeps for store, _ in both)
+            outcome.sleeps = sum(store.sleeps for store, _ in both)
     return outcome
 
 
