@@ -48,6 +48,9 @@ _PLAIN = {
     "ECONNREFUSED": reasons.NOBODY_LISTENS,
     "DNS Resolution failure": reasons.NO_SUCH_HOST,
     "socket disconnected": reasons.HUNG_UP,
+    # Two texts for the same, in turn: as they are, each would be news for the log.
+    "ECONNRESET": reasons.HUNG_UP,
+    "Connection reset by peer": reasons.HUNG_UP,
 }
 
 

@@ -10,6 +10,7 @@ from local.process import DiedEarly
 from local.server import Server
 from tests.chaos.link import Link
 from tests.chaos.plan import Fault, Kind
+from tests.chaos.servers import STARTING
 from tests.chaos.site import Site
 
 Break = Callable[[Site, Fault], AbstractContextManager[None]]
@@ -41,7 +42,7 @@ def publisher_frozen(site: Site, fault: Fault) -> Iterator[None]:
 def postgres_killed(site: Site, fault: Fault) -> Iterator[None]:
     site.database.server.kill()
     yield
-    site.database.server.start()
+    site.database.server.start(STARTING)
 
 
 @contextmanager
@@ -55,7 +56,7 @@ def broker_killed(site: Site, fault: Fault) -> Iterator[None]:
     broker = one_or_all(site, fault)
     broker.kill()
     yield
-    broker.start()
+    broker.start(STARTING)
 
 
 @contextmanager
@@ -75,7 +76,7 @@ def broker_restarted(site: Site, fault: Fault) -> Iterator[None]:
     broker = one_or_all(site, fault)
     broker.stop()
     yield
-    broker.start()
+    broker.start(STARTING)
 
 
 @contextmanager
@@ -160,7 +161,7 @@ def start_again(server: Server) -> None:
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
-            server.start()
+            server.start(STARTING)
         except DiedEarly:
             if time.monotonic() > deadline:
                 raise

@@ -3,6 +3,7 @@
 import time
 from bisect import bisect_left
 from contextlib import suppress
+from math import ceil
 from threading import Event, Thread
 from typing import Any, Self
 
@@ -36,7 +37,7 @@ class Reader:
     def first_since(self, moment: float) -> float | None:
         """When the first record after that moment was appended; None where there is none yet."""
         times = sorted(self._appended)
-        at = bisect_left(times, int(moment * 1000))
+        at = bisect_left(times, ceil(moment * 1000))
         return times[at] / 1000 if at < len(times) else None
 
     def finish(self) -> list[Delivered]:

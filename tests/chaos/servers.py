@@ -18,6 +18,7 @@ from local.volume import Volume, volume
 from tests.chaos.link import Link
 
 BROKERS = 3
+STARTING = 300.0  # seconds: generous, for a machine that has more to do
 DISK = 512 << 20
 SETTINGS = {
     "max_connections": "40",
@@ -67,7 +68,7 @@ def database() -> Iterator[Database]:
         ):
             process.start()
             server = Postgres(url, "wheel", process, data)
-            server.wait()
+            server.wait(STARTING)
             yield Database(server, link, front, disk, process.log)
     except Unavailable as why:
         raise NothingAvailable("PostgreSQL on a disk of its own", {"wheel": str(why)}) from why
@@ -84,14 +85,14 @@ def brokers(delay: float) -> Iterator[Cluster]:
     ]
     try:
         with (
-            apache.nodes(BROKERS, fronts) as processes,
+            apache.nodes(BROKERS, fronts, restless=True) as processes,
             Link(dict(zip(outer, inner, strict=True)), delay=delay) as link,
         ):
             fleet = Fleet(list(processes.values()))
             fleet.start()
             nodes = [Node(address, process) for address, process in processes.items()]
             broker = Broker(",".join(processes), "apache", fleet, nodes)
-            broker.wait()
+            broker.wait(STARTING)
             behind = ",".join(front.advertised for front in fronts)
             yield Cluster(broker, link, behind, [each.log for each in processes.values()])
     except Unavailable as why:

@@ -135,6 +135,8 @@ def test_what_the_client_does_not_take_names_the_variable() -> None:
         (kafka.KafkaConnectionError("111 ECONNREFUSED"), "nothing listens there"),
         (kafka.KafkaConnectionError("DNS Resolution failure"), "cannot be resolved"),
         (kafka.KafkaConnectionError("socket disconnected"), "__SECURITY_PROTOCOL"),
+        (kafka.KafkaConnectionError("104 ECONNRESET"), "hangs up"),
+        (kafka.KafkaConnectionError("[Errno 104] Connection reset by peer"), "hangs up"),
         (kafka.KafkaConnectionError("Handshake failed: [SSL]"), "__SECURITY_PROTOCOL"),
         (kafka.RequestTimedOutError("Request timed out after 1499 ms"), "no answer in time"),
         (kafka.SaslAuthenticationFailedError("Authentication failed"), "__SASL_*"),
