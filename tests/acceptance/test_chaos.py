@@ -16,7 +16,10 @@ from tests.needs import unmet
 
 SECONDS = 580
 # What a frozen broker has in its socket it takes when it wakes; the rest waits in the publisher.
-ONE_REQUEST = {"PUBLISHER_KAFKA_CONFIG__MAX_IN_FLIGHT_REQUESTS_PER_CONNECTION": "1"}
+ACKNOWLEDGED_LATE = {
+    "MODE": "kafka-python/at-least-once",
+    "PUBLISHER_KAFKA_CONFIG__MAX_IN_FLIGHT_REQUESTS_PER_CONNECTION": "1",
+}
 
 
 class Said(NamedTuple):
@@ -65,7 +68,9 @@ def test_no_kind_of_fault_loses_invents_or_inverts_an_event(tmp_path: Path) -> N
 def test_a_publisher_whose_position_runs_ahead_loses_events_and_is_found(
     tmp_path: Path, mutant: str, options: tuple[str, ...]
 ) -> None:
-    said = chaos(tmp_path, "--mutant", mutant, "--kills", "1", *options, seed=3, **ONE_REQUEST)
+    said = chaos(
+        tmp_path, "--mutant", mutant, "--kills", "1", *options, seed=3, **ACKNOWLEDGED_LATE
+    )
     assert said.code == 1, said.text
     assert said.figures["lost"] > 0, said.text
     assert said.figures["phantom"] == 0

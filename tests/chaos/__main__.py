@@ -28,7 +28,8 @@ LOGS = ROOT / ".local" / "chaos"
 
 def main() -> int:
     options = _parser().parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     setting = _setting(options)
     faults = planned(setting.seed, options.only, options.times, options.pace, options.kills)
     goal = Goal(options.events, options.minutes * 60)

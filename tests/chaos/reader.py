@@ -2,6 +2,7 @@
 
 import time
 from bisect import bisect_left
+from collections.abc import Iterable
 from contextlib import suppress
 from math import ceil
 from threading import Event, Thread
@@ -18,11 +19,16 @@ PATIENCE = 60.0
 
 
 class Reader:
-    """Follows one topic from its beginning; what Kafka's outages interrupt is taken up again."""
+    """Follows one topic from its beginning; what Kafka's outages interrupt is taken up again.
 
-    def __init__(self, servers: str, topic: str, partitions: int) -> None:
+    `changes` are those that arrived, and those that had before it was created again.
+    """
+
+    def __init__(
+        self, servers: str, topic: str, partitions: int, earlier: Iterable[Change] = ()
+    ) -> None:
         self.topic = topic
-        self.changes: set[Change] = set()
+        self.changes = set(earlier)
         self._servers = servers
         self._next = {TopicPartition(topic, number): 0 for number in range(partitions)}
         self._appended: list[int] = []

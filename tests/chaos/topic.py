@@ -48,7 +48,8 @@ class Topic:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.1)
-        self.reader = Reader(self._broker.bootstrap_servers, self.name, self._partitions)
+        earlier = [record.change for record in self._earlier]
+        self.reader = Reader(self._broker.bootstrap_servers, self.name, self._partitions, earlier)
 
     def delete(self) -> None:
         """Keep what arrived, and return when no broker takes anything for it any more."""
