@@ -15,7 +15,7 @@ from pathlib import Path
 from local.ladder import NothingAvailable
 from local.scratch import ROOT
 from tests.acceptance.publishers import COMMAND
-from tests.chaos.mode import DEFAULT, Mode
+from tests.chaos.mode import default, named, written
 from tests.chaos.mutants import MODULE, MUTANTS
 from tests.chaos.plan import FULL, REPEATED, SHORT, Kind, planned
 from tests.chaos.report import failures, last_line, table
@@ -33,7 +33,7 @@ def main() -> int:
     setting = _setting(options)
     faults = planned(setting.seed, options.only, options.times, options.pace, options.kills)
     goal = Goal(options.events, options.minutes * 60)
-    print(f"mode={setting.mode} seed={setting.seed} faults={len(faults)}", flush=True)
+    print(f"mode={written(setting.mode)} seed={setting.seed} faults={len(faults)}", flush=True)
     try:
         result = run(setting, faults, goal, _Progress(len(faults)).tell)
     except (NothingAvailable, NothingArrives) as why:
@@ -96,7 +96,7 @@ def _setting(options: argparse.Namespace) -> Setting:
     options.times = options.times or times
     options.events = events if options.events is None else options.events
     return Setting(
-        mode=Mode.parse(os.environ.get("MODE") or str(DEFAULT)),
+        mode=named(os.environ.get("MODE") or written(default())),
         seed=seed,
         folder=_folder(seed),
         publishers=options.publishers,

@@ -1,28 +1,26 @@
-"""Client and delivery, as in `kafka-python/at-least-once`."""
+"""Which client delivers, and how, as in `kafka-python/at-least-once`."""
 
-from typing import NamedTuple, Self
+from benchmarks.modes import MODES, Mode, refusal
 
 EXACTLY_ONCE = "exactly-once"
+CHOICES = {f"{mode.client}/{mode.delivery}": mode for mode in MODES}
 
 
-class Mode(NamedTuple):
-    client: str
-    delivery: str
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        client, slash, delivery = text.partition("/")
-        if not (client and slash and delivery):
-            raise ValueError(f"MODE={text!r}: write client/delivery, {DEFAULT} for instance")
-        return cls(client, delivery)
-
-    @property
-    def repeats(self) -> bool:
-        """Whether an event may come more than once."""
-        return self.delivery != EXACTLY_ONCE
-
-    def __str__(self) -> str:
-        return f"{self.client}/{self.delivery}"
+def named(text: str) -> Mode:
+    """The mode of that name; SystemExit says why there is none."""
+    if text not in CHOICES:
+        raise SystemExit(f"MODE={text!r} is none of {', '.join(CHOICES)}: write one of them")
+    why = refusal(CHOICES[text])
+    if why:
+        raise SystemExit(f"MODE={text}: {why}")
+    return CHOICES[text]
 
 
-DEFAULT = Mode("kafka-python", "at-least-once")
+def default() -> Mode:
+    """Exactly-once through kafka-python, where the publisher has it."""
+    strictest, other = Mode("kafka-python", EXACTLY_ONCE), Mode("kafka-python", "at-least-once")
+    return other if refusal(strictest) else strictest
+
+
+def written(mode: Mode) -> str:
+    return f"{mode.client}/{mode.delivery}"

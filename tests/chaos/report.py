@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from statistics import median
 
+from tests.chaos.mode import EXACTLY_ONCE, written
 from tests.chaos.plan import Kind
 from tests.chaos.run import SOON, Goal, Outcome, Result
 from tests.chaos.site import Setting
@@ -24,7 +25,7 @@ def table(result: Result) -> Iterator[str]:
 
 def last_line(result: Result, setting: Setting) -> str:
     return (
-        f"chaos: mode={setting.mode} faults={len(result.outcomes)} events={result.events} "
+        f"chaos: mode={written(setting.mode)} faults={len(result.outcomes)} events={result.events} "
         f"lost={result.lost} phantom={result.phantom} inverted={result.inverted} "
         f"duplicates={result.duplicates} seed={setting.seed}"
     )
@@ -35,8 +36,8 @@ def failures(result: Result, setting: Setting, goal: Goal, faults: int) -> Itera
     yield from _wrong(result)
     yield from _unfinished(result, goal, faults)
     yield from map(_late, filter(_is_late, result.outcomes))
-    if result.duplicates and not setting.mode.repeats:
-        yield f"{result.duplicates} came more than once, in {setting.mode}"
+    if result.duplicates and setting.mode.delivery == EXACTLY_ONCE:
+        yield f"{result.duplicates} came more than once, in {written(setting.mode)}"
     if any(result.stop_codes):
         yield f"publishers ended with {result.stop_codes} when they were told to stop"
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from benchmarks.modes import Mode
 from tests.acceptance.publishers import COMMAND
 from tests.acceptance.stress.ledger import Change, committed_changes, create_tables
-from tests.chaos.mode import Mode
 from tests.chaos.publishers import Publisher, Publishers
 from tests.chaos.servers import Cluster, Database, brokers, database
 from tests.chaos.topic import Topic
@@ -64,14 +64,12 @@ class Site:
         return committed_changes(self.url, topic.name)
 
     def publisher(self, number: int) -> Publisher:
-        client, delivery = self.setting.mode
         return Publisher(
             self.database.behind_link(self.url),
             self.cluster.behind_link,
             self.setting.folder / f"publisher-{number}",
             self.setting.module,
-            PUBLISHER_KAFKA_CLIENT=client,
-            PUBLISHER_DELIVERY=delivery,
+            **self.setting.mode.environment,
             PUBLISHER_PAGE_ROWS="50",
         )
 

@@ -7,9 +7,9 @@ from uuid import UUID
 
 import pytest
 
+from benchmarks.modes import Mode
 from tests.acceptance.stress.ledger import Change
 from tests.acceptance.stress.verdict import Verdict
-from tests.chaos.mode import Mode
 from tests.chaos.plan import Fault, Kind
 from tests.chaos.report import failures, last_line, table
 from tests.chaos.run import Goal, Outcome, Result
