@@ -85,7 +85,9 @@ def figures(runs: Runs) -> Iterator[Figure]:
     """What each contestant did, and how ours compares with each of the others."""
     clients = [name for name in runs if name in PEER_GOALS]
     for name, found in runs.items():
-        if name not in clients:
+        if name in clients:
+            yield from _cost(f"ours.{name}", found)
+        else:
             yield from _contestant(name if name == "debezium" else f"peers.{name}", found)
     for client in clients:
         yield from _beside_debezium(client, runs[client], runs["debezium"])
@@ -96,11 +98,15 @@ def figures(runs: Runs) -> Iterator[Figure]:
 
 def _contestant(title: str, runs: Sequence[Run]) -> Iterator[Figure]:
     """Another relay, with what it did to the events: for its users to judge, not for us."""
+    yield from _cost(title, runs)
+    yield Figure(f"{title}.repeats", sum(run.arrivals.repeats for run in runs))
+    yield Figure(f"{title}.inversions", sum(run.arrivals.inversions for run in runs))
+
+
+def _cost(title: str, runs: Sequence[Run]) -> Iterator[Figure]:
     yield Figure(f"{title}.events_per_s", _rate(runs))
     yield Figure(f"{title}.cpu_s_per_100k", _cpu(runs))
     yield Figure(f"{title}.rss_mb", _megabytes(runs))
-    yield Figure(f"{title}.repeats", sum(run.arrivals.repeats for run in runs))
-    yield Figure(f"{title}.inversions", sum(run.arrivals.inversions for run in runs))
 
 
 def _beside_debezium(client: str, ours: Sequence[Run], theirs: Sequence[Run]) -> Iterator[Figure]:
@@ -143,5 +149,6 @@ def live_figures(ours: Delays, theirs: Delays) -> Iterator[Figure]:
     """All delays of all runs together."""
     ratio = percentile(ours, 99) / percentile(theirs, 99)
     yield Figure(f"latency.{LIVE_RATE}.p99_vs_debezium", ratio, Goal("<", 1))
-    for percent in (50, 99):
-        yield Figure(f"debezium.{LIVE_RATE}.p{percent}_ms", percentile(theirs, percent))
+    for name, delays in (("ours", ours), ("debezium", theirs)):
+        for percent in (50, 99):
+            yield Figure(f"{name}.{LIVE_RATE}.p{percent}_ms", percentile(delays, percent))

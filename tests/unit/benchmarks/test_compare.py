@@ -33,6 +33,12 @@ def test_medians_are_compared_and_the_highest_peaks() -> None:
             "peers.another.rss_mb": 100,
             "peers.another.repeats": 0,
             "peers.another.inversions": 3,
+            "ours.kafka-python.events_per_s": 110,
+            "ours.kafka-python.cpu_s_per_100k": 100,
+            "ours.kafka-python.rss_mb": 70,
+            "ours.librdkafka.events_per_s": 600,
+            "ours.librdkafka.cpu_s_per_100k": 20,
+            "ours.librdkafka.rss_mb": 80,
             "debezium.kafka-python.rate_ratio": 1.1,
             "debezium.kafka-python.cpu_ratio": 0.5,
             "debezium.kafka-python.rss_ratio": 0.07,
@@ -63,6 +69,8 @@ def test_the_tails_of_the_delays_are_compared() -> None:
     found = {figure.name: figure.value for figure in compare.live_figures(ours, theirs)}
     assert found == {
         "latency.500.p99_vs_debezium": 0.5,
+        "ours.500.p50_ms": 50,
+        "ours.500.p99_ms": 99,
         "debezium.500.p50_ms": 100,
         "debezium.500.p99_ms": 198,
     }
