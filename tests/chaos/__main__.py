@@ -19,7 +19,7 @@ from tests.chaos.mode import default, named, written
 from tests.chaos.mutants import MODULE, MUTANTS
 from tests.chaos.plan import FULL, REPEATED, SHORT, Kind, planned
 from tests.chaos.report import failures, last_line, table
-from tests.chaos.run import Goal, NothingArrives, Outcome, Result, run
+from tests.chaos.run import Goal, Outcome, Result, run
 from tests.chaos.site import Setting
 
 TIMES, EVENTS, MINUTES = 15, 50_000, 60.0
@@ -36,7 +36,8 @@ def main() -> int:
     print(f"mode={written(setting.mode)} seed={setting.seed} faults={len(faults)}", flush=True)
     try:
         result = run(setting, faults, goal, _Progress(len(faults)).tell)
-    except (NothingAvailable, NothingArrives) as why:
+    except NothingAvailable as why:
+        shutil.rmtree(setting.folder)
         print(why)
         return 1
     except BaseException:

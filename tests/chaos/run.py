@@ -97,7 +97,8 @@ def run(
             tell(outcome)
             if outcome.recovery is None or time.monotonic() - started > goal.seconds:
                 break
-        write_enough(here, goal, started)
+        else:
+            write_enough(here, goal, started)
         return judged(here, outcomes, started)
 
 
