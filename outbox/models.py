@@ -46,6 +46,7 @@ class Position(models.Model):
     """How far a publisher has come: all that `prev` shows is published.
 
     Where a window is frozen, `now` is its upper snapshot; its rows up to `last_id` are published.
+    Where the `keeper` is `kafka`, exactly once, this is a mirror.
     """
 
     name = models.TextField(primary_key=True)
@@ -56,10 +57,16 @@ class Position(models.Model):
     now = SnapshotField(null=True)
     last_id = models.BigIntegerField(null=True)
     updated_at = models.DateTimeField(db_default=ClockTimestamp())
+    keeper = models.TextField(db_default="database")
 
     class Meta:
         db_table = "outbox_position"
         default_permissions = ("view",)
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(keeper__in=["database", "kafka"]), name="outbox_position_keeper"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -17,6 +17,7 @@ from publisher import guards
 from publisher.adapters import postgres, tables
 from publisher.adapters.clients import Topics, client, client_problems
 from publisher.adapters.connection import PATIENCE, Connection, answering, connect
+from publisher.adapters.journal import Journal
 from publisher.adapters.pooler import shares_sessions
 from publisher.adapters.reasons import CREATED, EXISTS
 from publisher.checks import Finding, database_findings, topic_findings
@@ -30,7 +31,7 @@ from publisher.errors import (
 from publisher.health import Health
 from publisher.http import Sidecar
 from publisher.moment import moment_option
-from publisher.ports import Limits
+from publisher.ports import Broker, Limits
 from publisher.position import Position
 from publisher.relay import Relay
 from publisher.standing import counted, waiting
@@ -104,14 +105,20 @@ def build_relay(config: Config, health: Health, stop: Stop) -> Relay:
             ending=lambda: stop.hurries,
             waiting=health.turned,
             margin=config.margin,
+            keeper="kafka" if config.delivery == "exactly-once" else "database",
             rings=config.wake_up == "notify",
         ),
-        broker=client(config.kafka_client).broker(
-            config.kafka_bootstrap_servers, config.kafka_config
-        ),
+        broker=_broker(config),
         health=health,
         limits=Limits(rows=config.page_rows, bytes=config.page_bytes),
     )
+
+
+def _broker(config: Config) -> Broker:
+    kafka, servers = client(config.kafka_client), config.kafka_bootstrap_servers
+    if config.delivery == "exactly-once":
+        return kafka.transactions(servers, config.kafka_config, Journal(config.name))
+    return kafka.broker(servers, config.kafka_config)
 
 
 @commands.command()

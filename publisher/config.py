@@ -130,8 +130,8 @@ class Config(ClientConfig):
     """`host:port`, several with commas."""
     name: Annotated[str, AfterValidator(_name)] = "default"
     """Of the position and its lock: one active process for each name."""
-    delivery: Literal["at-least-once"] = "at-least-once"
-    """What a crash may do: repeat events, never lose one."""
+    delivery: Literal["at-least-once", "exactly-once"] = "at-least-once"
+    """What a crash may do: repeat events, or nothing at all; it never loses one."""
     on_timeline_change: Literal["republish", "stop"] | None = None
     """After a fail-over or a restore: publish a margin again, as at-least-once does unless told
     otherwise, or stop."""

@@ -60,6 +60,7 @@ def _refused(row: Row, exc: Exception) -> RecordRejected:
         f"outbox row {row.id} for topic {row.topic!r} cannot be sent "
         f"({type(exc).__name__}: {exc}): make its column headers a JSON object of strings, or "
         f"{removal(row.id)}",
+        first=row.id,
         upto=row.id,
     )
 

@@ -35,12 +35,20 @@ class TopicUnavailable(Unavailable):
 class RecordRejected(Unavailable):
     """Kafka refuses one record for what it is; the message names its outbox row.
 
-    Where a whole batch is refused, another record of it may be the cause, up to row `upto`.
+    Where a whole batch is refused, any record from row `first` to row `upto` may be the cause.
     """
 
-    def __init__(self, message: str, *, upto: int) -> None:
+    def __init__(self, message: str, *, first: int, upto: int) -> None:
         super().__init__(message)
-        self.upto = upto
+        self.first, self.upto = first, upto
+
+
+class BrokerFenced(BrokerUnavailable):
+    """Another producer has this publisher's transactional id; who holds the position goes on."""
+
+
+class PositionLost(PublisherError):
+    """The position that Kafka should hold is missing, or is that of another project."""
 
 
 class CredentialsRejected(PublisherError):

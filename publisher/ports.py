@@ -97,11 +97,16 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Tenure:
-    """What a publisher gets with the position: `inherited` where another one held it since."""
+    """What a publisher gets with the position.
+
+    `inherited`: another one held it since. `mirrored`: the position that counts is in Kafka, and
+    this one may lie behind it.
+    """
 
     position: Position
     source: str
     inherited: bool
+    mirrored: bool = False
 
 
 class Store(Protocol):
@@ -194,8 +199,20 @@ class Broker(Protocol):
     @property
     def is_open(self) -> bool: ...
 
+    @property
+    def atomic(self) -> bool:
+        """Whether a page arrives whole, with its end, or not at all; one is on its way at once."""
+
     def open(self) -> None:
-        """Connect. Raises `BrokerUnavailable`."""
+        """Connect, and keep whoever sent for this publisher before from sending anything more,
+        where pages are atomic. Raises `BrokerUnavailable`."""
+
+    def recover(self, tenure: Tenure) -> Position:
+        """Where to go on: the end of the last page, where pages are atomic and the database only
+        mirrors it; else the tenure's position, which is kept from now on.
+
+        Raises `PositionLost` where that end should be known and is not.
+        """
 
     def unavailable(self, topics: Collection[str]) -> Mapping[str, str]:
         """Which of these topics cannot be written, and why. Answers from memory where it can.
@@ -206,12 +223,12 @@ class Broker(Protocol):
     def forget_topics(self) -> None:
         """Ask Kafka again, at the next question, about topics that could be written."""
 
-    def send(self, records: Sequence[Record]) -> Delivery:
-        """Hand a page over, in order, without waiting for Kafka.
+    def send(self, records: Sequence[Record], end: Position) -> Delivery:
+        """Hand a page over, in order, without waiting for Kafka; behind it, `end` is reached.
 
         Records are taken once, one after the other; taking one may raise `RecordRejected`. Where
         a record cannot be sent, nothing behind it is, and the delivery's error says why.
-        Pages are sent one after the other; several may be on their way.
+        Pages are sent one after the other; several may be on their way unless they are atomic.
         """
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ import structlog
 from publisher.backoff import Backoff
 from publisher.delivery import CloudEvents
 from publisher.errors import (
+    BrokerFenced,
     BrokerUnavailable,
     RecordRejected,
     StandsBy,
@@ -23,7 +24,8 @@ from publisher.errors import (
 )
 from publisher.health import Health
 from publisher.leader import TRY_EVERY
-from publisher.ports import Backlog, Broker, Delivery, Limits, Store
+from publisher.paging import PageSize
+from publisher.ports import Backlog, Broker, Delivery, Limits, Store, Tenure
 from publisher.position import Position
 from publisher.stop import Stop
 from publisher.wakeup import Sleeper
@@ -44,12 +46,14 @@ class Pace:
     stall: float = 5.0
     settle_at_stop: float = 3.0
     pages: int = 2
+    transaction: float = 0.2
 
 
 @dataclass(slots=True)
 class _Flight:
     page: Page
     delivery: Delivery
+    sent_at: float
     acknowledged: int = 0
 
     @property
@@ -76,12 +80,12 @@ class Relay:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store, self._broker, self._health, self._clock = store, broker, health, clock
-        self._limits, self._pace = limits or Limits(), pace or Pace()
+        self._pace = pace or Pace()
         self._backoff = Backoff(first=0.1, last=2.0, jitter=0.3)
         self._rest = Backoff(first=self._pace.busy, last=self._pace.idle, factor=1.5)
         self._sleeper = Sleeper(store, rest=self._rest, nap=self._pace.nap)
-        self._source = ""
-        self._refused: int | None = None
+        self._size = PageSize(limits or Limits(), seconds=self._pace.transaction)
+        self._tenure = Tenure(Position(), "", inherited=True)
         self._failed: int | None = None
         self._proven = True
         self._resume(Position())
@@ -127,9 +131,12 @@ class Relay:
         self._open_broker()
         self._settle(0.0)
         self._look_into_stall()
-        if self._has_room() and self._send_page():
-            self._rest.reset()
-            return 0.0
+        if self._has_room():
+            if self._send_page():
+                self._rest.reset()
+                return 0.0
+        else:
+            self._read_ahead()
         if not self._flights and self._position == self._saved:
             return self._sleeper.rest()
         if not self._flights:
@@ -139,8 +146,7 @@ class Relay:
 
     def _open_store(self) -> None:
         if not self._store.is_open:
-            tenure = self._store.open()
-            self._source = tenure.source
+            self._tenure = tenure = self._store.open()
             self._measured_at = float("-inf")
             if tenure.inherited:
                 self._broker.close()
@@ -150,7 +156,19 @@ class Relay:
     def _open_broker(self) -> None:
         if not self._broker.is_open:
             self._broker.open()
-            self._resume(self._position)
+            try:
+                self._recover()
+            except BaseException:
+                self._broker.close()
+                raise
+
+    def _recover(self) -> None:
+        """Go on from where it counts. Once Kafka keeps the position, the table has to say so
+        before the first page is sent."""
+        self._resume(self._broker.recover(replace(self._tenure, position=self._position)))
+        if self._broker.atomic and not self._tenure.mirrored:
+            self._save()
+            self._tenure = replace(self._tenure, mirrored=True)
 
     def _resume(self, position: Position) -> None:
         """Start reading again behind what is acknowledged; what is on its way is forgotten."""
@@ -159,18 +177,29 @@ class Relay:
         self._read_from(position)
 
     def _read_from(self, position: Position) -> None:
-        limits = self._limits if self._refused is None else replace(self._limits, rows=1)
-        self._window = Window(self._store, position, limits=limits)
+        self._ahead: Page | None = None
+        self._window = Window(self._store, position, limits=self._size.limits)
 
     def _has_room(self) -> bool:
         if self._flights and self._flights[-1].delivery.stopped:
             return False
-        return len(self._flights) < (self._pace.pages if self._refused is None else 1)
+        alone = self._broker.atomic or self._size.narrowed
+        return len(self._flights) < (1 if alone else self._pace.pages)
+
+    def _read_ahead(self) -> None:
+        """Read the next page while there is no room for it."""
+        if self._ahead is None:
+            page = self._read()
+            self._ahead = page if page.rows else None
+
+    def _read(self) -> Page:
+        self._sleeper.before_read()
+        self._window.limits = self._size.limits
+        return self._window.read()
 
     def _send_page(self) -> bool:
         """Send the next page. Where that fails it is read anew later, for rows may be removed."""
-        self._sleeper.before_read()
-        page = self._window.read()
+        page, self._ahead = self._ahead or self._read(), None
         if not page.rows:
             return self._skip(page)
         self._sleeper.stir()
@@ -185,7 +214,9 @@ class Relay:
         self._require_topics({row.topic for row in page.rows})
         if not self._flights:
             self._moved_at = self._clock()
-        self._flights.append(_Flight(page, self._broker.send(CloudEvents(self._source, page.rows))))
+        records = CloudEvents(self._tenure.source, page.rows)
+        delivery = self._broker.send(records, page.end)
+        self._flights.append(_Flight(page, delivery, self._clock()))
 
     def _skip(self, page: Page) -> bool:
         """Move over a page without rows; True where more of its window follows."""
@@ -217,7 +248,12 @@ class Relay:
             if not flight.landed:
                 return
             self._flights.popleft()
-            self._relax()
+            self._landed(flight)
+
+    def _landed(self, flight: _Flight) -> None:
+        if self._broker.atomic:
+            self._size.took(len(flight.page.rows), self._clock() - flight.sent_at)
+        self._relax()
 
     def _move(self, flight: _Flight, acknowledged: int) -> None:
         if acknowledged > flight.acknowledged:
@@ -229,15 +265,16 @@ class Relay:
             self._rest.reset()
 
     def _give_back(self, flight: _Flight, error: Unavailable) -> NoReturn:
-        """Start again behind what is acknowledged, and row by row where Kafka refuses one.
+        """Start again behind what is acknowledged, with fewer rows where Kafka refuses one.
 
         What fails twice at the same row counts as refused, whatever the error.
         """
-        row = flight.page.rows[flight.acknowledged].id
+        rows = flight.page.rows[flight.acknowledged :]
+        atomic, row = self._broker.atomic, rows[0].id
         if isinstance(error, RecordRejected):
-            self._refused = error.upto
+            self._size.narrow(rows, error.first, error.upto, atomic=atomic)
         elif isinstance(error, TopicUnavailable) or row == self._failed:
-            self._refused = row
+            self._size.narrow(rows, row, row, atomic=atomic)
         self._failed = row
         self._proven = False
         self._broker.close()
@@ -245,10 +282,8 @@ class Relay:
 
     def _relax(self) -> None:
         """Read whole pages again once the position has passed the refused row."""
-        at = self._position
-        if self._refused is not None and (at.now is None or at.last_id >= self._refused):
-            self._refused = None
-            self._read_from(at)
+        if self._size.passed(self._position):
+            self._read_from(self._position)
 
     def _look_into_stall(self) -> None:
         """Name the reason where records have been waiting for long; they stay on their way."""
@@ -277,6 +312,8 @@ class Relay:
             log.info("standing by", reason=str(exc))
 
     def _set_back(self, exc: Unavailable) -> None:
+        if isinstance(exc, BrokerFenced):
+            self._store.close()  # Opened again, it tells who holds the position now.
         if isinstance(exc, StoreUnavailable):
             self._health.out_of_sight()
         if self._health.waits_for(str(exc)):

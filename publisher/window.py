@@ -42,14 +42,14 @@ class Window:
 
     def __init__(self, store: Store, position: Position, *, limits: Limits) -> None:
         self._store = store
-        self._limits = limits
+        self.limits = limits
         self._at = position
         self._bounds: Bounds | None = None
 
     def read(self) -> Page:
         """Read the next page; one without rows when nothing is new."""
         if self._at.now is None:
-            small = self._store.small_window(self._at.prev, self._limits)
+            small = self._store.small_window(self._at.prev, self.limits)
             if small.rows is not None:
                 return self._advance(small.rows, Position(small.now))
             self._at = Position(self._at.prev, small.now)
@@ -68,12 +68,12 @@ class Window:
         cursor, rows = self._at.last_id, list[Row]()
         fresh_from = bounds.fresh_from if bounds.fresh_from is not None else bounds.last + 1
         if cursor < fresh_from - 1:
-            chunk = self._store.stragglers(self._at, cursor, fresh_from, self._limits)
+            chunk = self._store.stragglers(self._at, cursor, fresh_from, self.limits)
             rows, cursor = list(chunk.rows), _cursor(chunk.rows, chunk.exhausted, fresh_from - 1)
-        width = SPAN * self._limits.rows
+        width = SPAN * self.limits.rows
         while not rows and cursor < bounds.last:
             upto = min(bounds.last, cursor + width)
-            chunk = self._store.span(self._at, cursor, upto, self._limits)
+            chunk = self._store.span(self._at, cursor, upto, self.limits)
             rows, cursor = list(chunk.rows), _cursor(chunk.rows, chunk.exhausted, upto)
             width *= 2
         return rows, cursor

@@ -6,8 +6,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from publisher.adapters.journal import Journal
 from publisher.errors import ConfigurationInvalid
 from publisher.ports import Broker, Topic
+
+CLIENTS = ("kafka-python", "librdkafka")
 
 
 class Topics(Protocol):
@@ -22,10 +25,14 @@ class Topics(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """What a library offers, each given `host:port,...` and its own settings."""
+    """What a library offers, each given `host:port,...` and its own settings.
+
+    A broker delivers at least once, `transactions` exactly once.
+    """
 
     name: str
     broker: Callable[[str, Mapping[str, Any]], Broker]
+    transactions: Callable[[str, Mapping[str, Any], Journal], Broker]
     topics: Callable[[str, Mapping[str, Any]], Topics]
     config_problems: Callable[[Mapping[str, Any]], list[str]]
 
@@ -43,9 +50,12 @@ def client_problems(name: str, config: Mapping[str, Any]) -> list[str]:
 def _kafka_python() -> Client:
     from publisher.adapters.kafka_config import config_problems
     from publisher.adapters.kafka_python import KafkaPythonBroker
+    from publisher.adapters.kafka_python_transactions import KafkaPythonTransactions
     from publisher.adapters.kafka_topics import KafkaTopics
 
-    return Client("kafka-python", KafkaPythonBroker, KafkaTopics, config_problems)
+    return Client(
+        "kafka-python", KafkaPythonBroker, KafkaPythonTransactions, KafkaTopics, config_problems
+    )
 
 
 def _librdkafka() -> Client:
@@ -53,9 +63,12 @@ def _librdkafka() -> Client:
         from publisher.adapters.librdkafka import LibrdkafkaBroker
         from publisher.adapters.librdkafka_config import config_problems
         from publisher.adapters.librdkafka_topics import LibrdkafkaTopics
+        from publisher.adapters.librdkafka_transactions import LibrdkafkaTransactions
     except ModuleNotFoundError as exc:
         raise ConfigurationInvalid(
             f"PUBLISHER_KAFKA_CLIENT=librdkafka needs the package {exc.name!r}: "
             "pip install 'django-outbox-bridge[librdkafka]', or use kafka-python"
         ) from exc
-    return Client("librdkafka", LibrdkafkaBroker, LibrdkafkaTopics, config_problems)
+    return Client(
+        "librdkafka", LibrdkafkaBroker, LibrdkafkaTransactions, LibrdkafkaTopics, config_problems
+    )

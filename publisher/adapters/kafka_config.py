@@ -34,6 +34,10 @@ DEFAULTS: Config = {
 }
 """Producer settings; `PUBLISHER_KAFKA_CONFIG__*` overrides those that are no promise."""
 
+TRANSACTIONS: Config = {"transaction_timeout_ms": 30_000, "retry_backoff_ms": 5}
+"""What is different exactly once. Readers wait for a transaction whose publisher is gone so long,
+unless another one takes over; at the client's own backoff an idle commit takes 122 ms, not 11."""
+
 PROMISES = frozenset(
     {
         "acks",

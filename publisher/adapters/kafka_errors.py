@@ -26,13 +26,13 @@ from publisher.ports import Record
 RECENT = 30.0
 """Seconds for which what the client logged still explains what it raises."""
 
-_TOO_LARGE = (kafka.MessageSizeTooLargeError, kafka.RecordListTooLargeError)
+TOO_LARGE = (kafka.MessageSizeTooLargeError, kafka.RecordListTooLargeError)
 _REFUSED = (
     kafka.InvalidRecordError,
     kafka.InvalidTimestampError,
     kafka.PolicyViolationError,
 )
-_UNSENDABLE = (ValueError, TypeError, AssertionError)
+UNSENDABLE = (ValueError, TypeError, AssertionError)
 _NO_TOPIC = (
     kafka.UnknownTopicOrPartitionError,
     kafka.TopicAuthorizationFailedError,
@@ -134,7 +134,8 @@ def failure(records: Sequence[Record], exc: BaseException) -> Unavailable:
     if cure is not None:
         return RecordRejected(
             reasons.record_refused(record, why, cure),
-            upto=record.id if isinstance(exc, (*_TOO_LARGE, *_UNSENDABLE)) else records[-1].id,
+            first=record.id,
+            upto=record.id if isinstance(exc, (*TOO_LARGE, *UNSENDABLE)) else records[-1].id,
         )
     if isinstance(exc, _NO_TOPIC):
         return TopicUnavailable(reasons.record_unwritable(record, why))
@@ -142,11 +143,11 @@ def failure(records: Sequence[Record], exc: BaseException) -> Unavailable:
 
 
 def _cure_of_record(exc: BaseException) -> str | None:
-    if isinstance(exc, _TOO_LARGE):
+    if isinstance(exc, TOO_LARGE):
         return reasons.too_large("max_request_size")
     if isinstance(exc, _REFUSED) or type(exc) is kafka.KafkaError:  # of a batch with a refused one
         return reasons.REFUSED_BY_TOPIC
-    if isinstance(exc, _UNSENDABLE):
+    if isinstance(exc, UNSENDABLE):
         return reasons.UNSENDABLE
     return None
 

@@ -14,7 +14,8 @@ from publisher.adapters.kafka_config import DEFAULTS, Config, converted
 from publisher.adapters.kafka_errors import constructing, failure, reaching
 from publisher.adapters.kafka_topics import KafkaTopics
 from publisher.errors import BrokerUnavailable, RecordRejected, Unavailable
-from publisher.ports import Record
+from publisher.ports import Delivery, Record, Tenure
+from publisher.position import Position
 
 PATIENCE_MS = 2_000
 """For a question about topics in the middle of the loop: a stop waits behind it."""
@@ -67,9 +68,12 @@ class KafkaPythonBroker:
     one had on the wire may arrive again, never in another order.
     """
 
+    atomic = False
+
     def __init__(self, bootstrap_servers: str, config: Config | None = None) -> None:
         self._servers = bootstrap_servers
         self._config = config or {}
+        self._ours: Config = DEFAULTS
         self._producer: Any = None
         self._topics: KafkaTopics | None = None
         self._known: set[str] = set()
@@ -80,13 +84,16 @@ class KafkaPythonBroker:
 
     def open(self) -> None:
         self.close()
-        producer = _producer(self._servers, self._config)
+        producer = _producer(self._servers, self._ours, self._config)
         try:
             topics = KafkaTopics(self._servers, self._config, patience_ms=PATIENCE_MS)
         except BaseException:
             _discard(producer)
             raise
         self._producer, self._topics = producer, topics
+
+    def recover(self, tenure: Tenure) -> Position:
+        return tenure.position
 
     def unavailable(self, topics: Collection[str]) -> Mapping[str, str]:
         asked = set(topics) - self._known
@@ -101,15 +108,13 @@ class KafkaPythonBroker:
 
     def _ask(self, topics: set[str]) -> dict[str, str]:
         if self._topics is None:
-            raise _closed()
+            raise BrokerUnavailable(reasons.CLOSED)
         states = self._topics.describe(topics)
         return {name: state for name, state in states.items() if isinstance(state, str)}
 
-    def send(self, records: Sequence[Record]) -> KafkaPythonDelivery:
-        if self._producer is None:
-            raise _closed()
+    def send(self, records: Sequence[Record], end: Position) -> Delivery:
         delivery = KafkaPythonDelivery(records)
-        send, futures = self._producer.send, delivery.futures
+        send, futures = self._live.send, delivery.futures
         try:
             for _, topic, key, value, headers in records:
                 futures.append(send(topic, value, key, headers))
@@ -119,6 +124,12 @@ class KafkaPythonBroker:
             at = len(futures)
             delivery.stop_at(failure(records[at : at + 1], exc))
         return delivery
+
+    @property
+    def _live(self) -> Any:
+        if self._producer is None:
+            raise BrokerUnavailable(reasons.CLOSED)
+        return self._producer
 
     def close(self) -> None:
         producer, self._producer = self._producer, None
@@ -130,11 +141,11 @@ class KafkaPythonBroker:
             topics.close()
 
 
-def _producer(servers: str, config: Config) -> Any:
+def _producer(servers: str, ours: Config, config: Config) -> Any:
     with reaching(servers), constructing(config) as make:
         return KafkaProducer(
             **{
-                **DEFAULTS,
+                **ours,
                 **converted(config),
                 "bootstrap_servers": servers.split(","),
                 "kafka_client": make,
@@ -151,7 +162,3 @@ def _discard(producer: Any) -> None:
     with suppress(kafka.KafkaError):
         producer.close(0.0)
     producer._sender.join(_FAREWELL)
-
-
-def _closed() -> BrokerUnavailable:
-    return BrokerUnavailable(reasons.CLOSED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,7 +25,8 @@ from publisher.adapters.librdkafka_errors import (
 from publisher.adapters.librdkafka_logger import logger
 from publisher.adapters.librdkafka_topics import LibrdkafkaTopics
 from publisher.errors import BrokerUnavailable, RecordRejected, Unavailable
-from publisher.ports import Record
+from publisher.ports import Delivery, Record, Tenure
+from publisher.position import Position
 
 PATIENCE_MS = 2_000
 """For a question about topics in the middle of the loop: a stop waits behind it."""
@@ -34,7 +36,7 @@ _BOOTSTRAP = 3.0
 
 
 @dataclass(slots=True)
-class _Hands:
+class Hands:
     """A producer; once it is discarded, what it says of its pages means nothing.
 
     It sends records in batches until a topic finds one of these too large.
@@ -49,9 +51,19 @@ class _Hands:
         with suppress(KafkaException):
             self.producer.poll(timeout)
 
+    def failure(self, records: Sequence[Record], error: KafkaError) -> Unavailable:
+        """What is too large may be a batch of records that are not: the client divides none."""
+        if error.code() in TOO_LARGE and self.batches:
+            self.batches = False
+            return BrokerUnavailable(
+                reasons.batch_too_large(records[0].topic, "batch_size", reason(error))
+            )
+        return failure(records, error)
+
     def let_go(self) -> None:
         self.are_open = False
-        with suppress(KafkaException):  # A gap is what is wanted here.
+        # A gap is what is wanted here, and a transaction on its way is ended by the next producer.
+        with suppress(KafkaException), warnings.catch_warnings(action="ignore"):
             self.producer.purge()
             self.producer.close()
 
@@ -59,7 +71,7 @@ class _Hands:
 class LibrdkafkaDelivery:
     """A page in the producer's hands."""
 
-    def __init__(self, hands: _Hands, records: Sequence[Record]) -> None:
+    def __init__(self, hands: Hands, records: Sequence[Record]) -> None:
         self._hands = hands
         self._records = records
         self._sent = len(records)
@@ -109,16 +121,7 @@ class LibrdkafkaDelivery:
         if at == self._sent:
             self.error = self._behind
         elif at in self._failed:
-            self.error = self._failure(self._records[at : self._sent], self._failed[at])
-
-    def _failure(self, records: Sequence[Record], error: KafkaError) -> Unavailable:
-        """What is too large may be a batch of records that are not: the client divides none."""
-        if error.code() in TOO_LARGE and self._hands.batches:
-            self._hands.batches = False
-            return BrokerUnavailable(
-                reasons.batch_too_large(records[0].topic, "batch_size", reason(error))
-            )
-        return failure(records, error)
+            self.error = self._hands.failure(self._records[at : self._sent], self._failed[at])
 
 
 class LibrdkafkaBroker:
@@ -128,14 +131,17 @@ class LibrdkafkaBroker:
     one had on the wire may arrive again, never in another order.
     """
 
+    atomic = False
+
     def __init__(self, bootstrap_servers: str, config: Config | None = None) -> None:
         self._servers = bootstrap_servers
         self._config = config or {}
         self._last_word = LastWord()
-        self._hands: _Hands | None = None
+        self._hands: Hands | None = None
         self._topics: LibrdkafkaTopics | None = None
         self._known: set[str] = set()
         self._batches = True
+        self._ours: Config = DEFAULTS
 
     @property
     def is_open(self) -> bool:
@@ -152,17 +158,20 @@ class LibrdkafkaBroker:
                 producer.close()
                 raise
         self._topics = LibrdkafkaTopics(self._servers, self._config, patience_ms=PATIENCE_MS)
-        self._hands = _Hands(producer, self._batches)
+        self._hands = Hands(producer, self._batches)
 
     def _settings(self) -> dict[str, Any]:
         return {
-            **DEFAULTS,
+            **{name: value for name, value in self._ours.items() if value is not None},
             **dotted(self._config),
             **({} if self._batches else {"batch.num.messages": 1}),
             "bootstrap.servers": self._servers,
             "error_cb": self._last_word,
             "logger": logger,
         }
+
+    def recover(self, tenure: Tenure) -> Position:
+        return tenure.position
 
     def unavailable(self, topics: Collection[str]) -> Mapping[str, str]:
         asked = set(topics) - self._known
@@ -181,11 +190,9 @@ class LibrdkafkaBroker:
         states = self._topics.describe(topics)
         return {name: state for name, state in states.items() if isinstance(state, str)}
 
-    def send(self, records: Sequence[Record]) -> LibrdkafkaDelivery:
-        if self._hands is None:
-            raise BrokerUnavailable(reasons.CLOSED)
-        delivery = LibrdkafkaDelivery(self._hands, records)
-        produce: Any = self._hands.producer.produce
+    def send(self, records: Sequence[Record], end: Position) -> Delivery:
+        delivery = LibrdkafkaDelivery(self._live, records)
+        produce: Any = self._live.producer.produce
         report, at = delivery.report, 0
         try:
             for _, topic, key, value, headers in records:
@@ -198,6 +205,12 @@ class LibrdkafkaBroker:
         except (TypeError, ValueError) as exc:
             delivery.stop_at(at, unsendable(records[at], exc))
         return delivery
+
+    @property
+    def _live(self) -> Hands:
+        if self._hands is None:
+            raise BrokerUnavailable(reasons.CLOSED)
+        return self._hands
 
     def close(self) -> None:
         hands, self._hands = self._hands, None

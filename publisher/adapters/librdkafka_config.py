@@ -42,6 +42,17 @@ DEFAULTS: Config = {
 }
 """Producer settings; `PUBLISHER_KAFKA_CONFIG__*` overrides those that are no promise."""
 
+TRANSACTIONS: Config = {
+    "transaction.timeout.ms": 30_000,
+    # A transaction fails whole: its commit tells of what arrived.
+    "delivery.report.only.error": True,
+    # Librdkafka takes the time-out of the transaction, which it must not exceed.
+    "message.timeout.ms": None,
+    "enable.gapless.guarantee": None,
+}
+"""What is different exactly once; None: the client's own. Readers wait for a transaction whose
+publisher is gone for the time-out, unless another publisher takes over."""
+
 PROMISES = frozenset(
     {
         "acks",

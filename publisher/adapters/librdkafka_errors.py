@@ -102,10 +102,11 @@ def failure(records: Sequence[Record], error: KafkaError) -> Unavailable:
     record, why, code = records[0], reason(error), error.code()
     if code in TOO_LARGE:
         cure = reasons.too_large("message_max_bytes")
-        return RecordRejected(reasons.record_refused(record, why, cure), upto=record.id)
+        text = reasons.record_refused(record, why, cure)
+        return RecordRejected(text, first=record.id, upto=record.id)
     if code in _REFUSED:
         text = reasons.record_refused(record, why, reasons.REFUSED_BY_TOPIC)
-        return RecordRejected(text, upto=records[-1].id)
+        return RecordRejected(text, first=record.id, upto=records[-1].id)
     if code in _NO_TOPIC:
         return TopicUnavailable(reasons.record_unwritable(record, why))
     return BrokerUnavailable(reasons.record_unacknowledged(record, why))
@@ -114,7 +115,8 @@ def failure(records: Sequence[Record], error: KafkaError) -> Unavailable:
 def unsendable(record: Record, exc: Exception) -> RecordRejected:
     """The client cannot even take the record."""
     why = f"{type(exc).__name__}: {exc}"
-    return RecordRejected(reasons.record_refused(record, why, reasons.UNSENDABLE), upto=record.id)
+    text = reasons.record_refused(record, why, reasons.UNSENDABLE)
+    return RecordRejected(text, first=record.id, upto=record.id)
 
 
 def _unreachable(servers: str, error: KafkaError) -> str:

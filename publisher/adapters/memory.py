@@ -1,4 +1,4 @@
-"""A store and a broker in memory, for tests of the relay and of what embeds it.
+"""A store in memory, for tests of the relay and of what embeds it.
 
 `MemoryDatabase` keeps transactions as PostgreSQL does: ids are drawn when a row is written, rows
 show when their transaction commits, and a snapshot tells which transactions have ended.
@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from uuid import UUID
 
 from publisher.errors import (
-    BrokerUnavailable,
     Fenced,
-    RecordRejected,
     StandsBy,
     StoreUnavailable,
-    Unavailable,
 )
-from publisher.ports import Backlog, Bounds, Chunk, Limits, Record, Row, SmallWindow, Tenure
+from publisher.ports import (
+    Backlog,
+    Bounds,
+    Chunk,
+    Limits,
+    Row,
+    SmallWindow,
+    Tenure,
+)
 from publisher.position import Position, Snapshot
 
 
@@ -66,6 +71,7 @@ class MemoryDatabase:
     def __init__(self, *, source: str = "/test") -> None:
         self.source = source
         self.position = Position()
+        self.keeper = "database"
         self.saves = 0
         self.epoch = 0
         self.next_xid = 100
@@ -119,8 +125,9 @@ class MemoryBell:
 class MemoryStore:
     """A `Store`; `outage` makes every call fail until it is None again, `holder` every `open`."""
 
-    def __init__(self, database: MemoryDatabase | None = None) -> None:
+    def __init__(self, database: MemoryDatabase | None = None, *, keeper: str = "database") -> None:
         self.database = database or MemoryDatabase()
+        self.keeper = keeper
         self.outage: str | None = None
         self.holder: str | None = None
         self._epoch = -1
@@ -141,7 +148,10 @@ class MemoryStore:
         self.database.epoch += 1
         inherited = self.database.epoch != self._epoch + 1
         self._epoch = self.database.epoch
-        return Tenure(self.database.position, self.database.source, inherited)
+        if self.keeper == "database":
+            self.database.keeper = "database"
+        mirrored = self.database.keeper == "kafka"
+        return Tenure(self.database.position, self.database.source, inherited, mirrored)
 
     def small_window(self, prev: Snapshot, limits: Limits) -> SmallWindow:
         self._answer()
@@ -173,7 +183,7 @@ class MemoryStore:
         self._answer()
         if self._epoch != self.database.epoch:
             raise Fenced("the position was moved by hand")
-        self.database.position = position
+        self.database.position, self.database.keeper = position, self.keeper
         self.database.saves += 1
 
     def doze(self) -> bool:
@@ -210,116 +220,6 @@ class MemoryStore:
         for xid, row in self.database.visible():
             if now.sees(xid) and not pair.prev.sees(xid):
                 yield xid, row
-
-
-class MemoryDelivery:
-    """A page that is acknowledged as far as its broker says.
-
-    Behind a rejected record, what was sent of other keys arrives, as in other partitions.
-    """
-
-    def __init__(self, broker: MemoryBroker, records: Iterable[Record]) -> None:
-        self._records: list[Record] = []
-        self._behind: RecordRejected | None = None
-        try:
-            for record in records:
-                broker.require_sendable(record)
-                self._records.append(record)
-        except RecordRejected as exc:
-            self._behind = exc
-        broker.sent += self._records
-        self._broker = broker
-        self._opening = broker.openings
-        self._acknowledged = 0
-        self.error: Unavailable | None = None
-
-    @property
-    def stopped(self) -> bool:
-        return self._behind is not None
-
-    def settle(self, timeout: float) -> int:
-        while self._acknowledged < len(self._records) and self._answered:
-            record = self._records[self._acknowledged]
-            self.error = self._error(record)
-            if self.error is not None:
-                break
-            self._broker.log.append(record)
-            self._acknowledged += 1
-        if self._behind and self._acknowledged == len(self._records):
-            self.error = self._behind
-        return self._acknowledged
-
-    @property
-    def _answered(self) -> bool:
-        broker = self._broker
-        if self.error is not None or self._opening != broker.openings or not broker.is_open:
-            return False
-        in_time = self._records[self._acknowledged].id <= broker.acknowledge_upto
-        return not broker.frozen and (in_time or broker.outage is not None)
-
-    def _error(self, record: Record) -> Unavailable | None:
-        if record.id in self._broker.rejected:
-            behind = self._broker.sent[self._broker.sent.index(record) :]
-            self._broker.log += [other for other in behind if other.key != record.key]
-            return _refusal(record, "is rejected")
-        if self._broker.outage is not None:
-            return BrokerUnavailable(self._broker.outage)
-        return None
-
-
-class MemoryBroker:
-    """A `Broker` that can be frozen, lost, and made to stop at a given row.
-
-    A row in `unsendable` stops its page, one in `rejected` is refused on arrival.
-    """
-
-    def __init__(self) -> None:
-        self.log: list[Record] = []
-        self.sent: list[Record] = []
-        self.missing: dict[str, str] = {}
-        self.unsendable: set[int] = set()
-        self.rejected: set[int] = set()
-        self.outage: str | None = None
-        self.silence: str | None = None
-        self.frozen = False
-        self.acknowledge_upto = 2**63
-        self.openings = 0
-        self._open = False
-
-    @property
-    def is_open(self) -> bool:
-        return self._open
-
-    def open(self) -> None:
-        if self.outage is not None:
-            raise BrokerUnavailable(self.outage)
-        self.openings += 1
-        self.sent = []
-        self._open = True
-
-    def unavailable(self, topics: Collection[str]) -> Mapping[str, str]:
-        if self.silence is not None:
-            raise BrokerUnavailable(self.silence)
-        return {topic: why for topic, why in self.missing.items() if topic in topics}
-
-    def forget_topics(self) -> None:
-        """`missing` is asked each time."""
-
-    def send(self, records: Sequence[Record]) -> MemoryDelivery:
-        if not self._open:
-            raise BrokerUnavailable("the connection to Kafka is closed: open it first")
-        return MemoryDelivery(self, records)
-
-    def require_sendable(self, record: Record) -> None:
-        if record.id in self.unsendable:
-            raise _refusal(record, "cannot be sent")
-
-    def close(self) -> None:
-        self._open = False
-
-
-def _refusal(record: Record, what: str) -> RecordRejected:
-    return RecordRejected(f"row {record.id} {what}", upto=record.id)
 
 
 def _size(row: Row) -> int:

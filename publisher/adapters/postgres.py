@@ -57,7 +57,8 @@ class PostgresStore:
     `waiting` is called again and again while a statement runs, which `ending` makes shorter. On
     another timeline than the position's, what was recorded since it was stored, and for the time of
     `margin` before, is published again; without a margin, that is refused. Without `rings`, or
-    behind a pooler that lends its session to others, it never dozes.
+    behind a pooler that lends its session to others, it never dozes. Where the `keeper` is
+    `kafka`, the position is a mirror of what Kafka keeps.
     """
 
     def __init__(
@@ -69,9 +70,10 @@ class PostgresStore:
         waiting: Callable[[], None] = lambda: None,
         margin: timedelta | None = None,
         rings: bool = True,
+        keeper: str = "database",
     ) -> None:
         self._url, self._name, self._ending, self._waiting = url, name, ending, waiting
-        self._margin, self._rings = margin, rings
+        self._margin, self._rings, self._keeper = margin, rings, keeper
         self._connection: Connection | None = None
         self._bell: Bell | None = None
         self._heartbeat: Heartbeat | None = None
@@ -133,26 +135,29 @@ class PostgresStore:
 
     def _take_over(self) -> Tenure:
         source = read_source(self._live)
-        epoch, position, stored_at, stored = self._take_position()
+        epoch, position, stored_at, mirrored, stored = self._take_position()
         if self._margin is not None and stored != self._identity:
             self._republish(stored, stored_at - self._margin)
-            epoch, position, _, stored = self._take_position()
+            epoch, position, _, mirrored, stored = self._take_position()
         guards.refuse_other_history(self._name, stored=stored, found=self._identity)
         if epoch == 1:
             self._announce(position)
         # The epochs of two histories may go on alike.
         held, self._held = self._held, (stored, epoch)
-        return Tenure(position, source, inherited=held != (stored, epoch - 1))
+        return Tenure(position, source, held != (stored, epoch - 1), mirrored)
 
-    def _take_position(self) -> tuple[int, Position, datetime, guards.Identity]:
-        """Its epoch, where it is, when it was stored there, and in which database."""
-        epoch, prev, now, last_id, stored_at, *history = self._one(
+    def _take_position(self) -> tuple[int, Position, datetime, bool, guards.Identity]:
+        """Its epoch, where it is, when it was stored there, whether that is a mirror of Kafka,
+        and in which database."""
+        epoch, prev, now, last_id, stored_at, mirrored, *history = self._one(
             statement("take_position"),
             name=self._name,
+            keeper=self._keeper,
             system_identifier=self._identity.system_identifier,
             timeline=self._identity.timeline,
         )
-        return epoch, stored_position(prev, now, last_id), stored_at, guards.Identity(*history)
+        position = stored_position(prev, now, last_id)
+        return epoch, position, stored_at, mirrored, guards.Identity(*history)
 
     def _republish(self, stored: guards.Identity, since: datetime) -> None:
         """Adopt another history, and publish again what it may hold under ids used before."""
@@ -232,6 +237,7 @@ class PostgresStore:
                     "prev": str(position.prev),
                     "now": str(position.now) if position.now else None,
                     "last_id": position.last_id if position.now else None,
+                    "keeper": self._keeper,
                 },
             )
             if cursor.rowcount != 1:

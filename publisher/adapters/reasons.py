@@ -95,6 +95,18 @@ def too_large(limit: str) -> str:
     )
 
 
+def fenced(why: str) -> str:
+    return (
+        f"another producer has this publisher's transactional id ({why}): it took over, or a "
+        "transaction lasted longer than its time-out; who holds the position goes on from the "
+        "last page that was committed"
+    )
+
+
+def transaction_failed(why: str) -> str:
+    return f"a transaction failed, and is tried again from its start ({why})"
+
+
 REFUSED_BY_TOPIC = "change the settings or the policy of the topic that refuse it"
 UNSENDABLE = "correct the row"
 CLOSED = "the connection to Kafka is closed: open it first"

@@ -16,5 +16,6 @@ ON CONFLICT (name) DO UPDATE SET
     prev = excluded.prev,
     now = NULL,
     last_id = NULL,
+    keeper = 'database',
     updated_at = clock_timestamp()
 RETURNING prev::text

@@ -1,8 +1,10 @@
 """What every broker promises: `publisher.ports.Broker`, asked of each implementation."""
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import NamedTuple
 from unittest.mock import patch
 from uuid import uuid4
@@ -15,14 +17,19 @@ from local import apache
 from local.kafka import Broker as Server
 from local.kafka import kafka
 from local.ladder import NothingAvailable, Unavailable
-from publisher.adapters.clients import Client, client
-from publisher.adapters.memory import MemoryBroker
+from publisher.adapters.clients import CLIENTS, Client, client
+from publisher.adapters.journal import Journal
+from publisher.adapters.memory_broker import MemoryBroker
 from publisher.errors import BrokerUnavailable, RecordRejected, TopicUnavailable
-from publisher.ports import Broker, Delivery, Record, Topic
+from publisher.ports import Broker, Delivery, Record, Tenure, Topic
+from publisher.position import Position, Snapshot
 from tests.conftest import MakeTopic
 from tests.needs import unmet
 from tests.topics import read_topic
 from tests.waiting import eventually
+
+END = Position(Snapshot(7, 7))
+"""What the pages lead to."""
 
 HEADERS = [("ce_id", b"1"), ("ce_type", b"test.event")]
 
@@ -40,6 +47,11 @@ class Subject:
         self.arrived = arrived
         self.too_large = Record(1_099, topic, b"k", b"x" * 2_000_000, HEADERS)
 
+    def open(self) -> None:
+        self.broker.open()
+        tenure = Tenure(Position(), "/test", inherited=True)
+        assert self.broker.recover(tenure) == tenure.position
+
     def record(self, number: int, key: bytes = b"k", value: bytes | None = b"{}") -> Record:
         return Record(number, self.topic, key, value, HEADERS)
 
@@ -55,25 +67,34 @@ class Frozen(Subject):
         self.freeze = freeze
 
 
-CLIENTS = ("kafka-python", "librdkafka")
-
-
 @pytest.fixture(params=CLIENTS)
 def library(request: pytest.FixtureRequest) -> Client:
     return client(request.param)
 
 
-@pytest.fixture(params=["memory", *CLIENTS])
+KINDS = ("memory", *CLIENTS, *(f"{name}, exactly once" for name in CLIENTS))
+_numbers = count(1)
+
+
+def broker_of(kind: str, servers: str) -> Broker:
+    name, _, exactly_once = kind.partition(", ")
+    if exactly_once:
+        journal = Journal(f"test.{os.getpid()}.{next(_numbers)}")
+        return client(name).transactions(servers, {}, journal)
+    return client(name).broker(servers, {})
+
+
+@pytest.fixture(params=KINDS)
 def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
     if request.param == "memory":
         yield in_memory(MemoryBroker())
         return
     server: Server = request.getfixturevalue("kafka_broker")
     topic = request.getfixturevalue("make_topic")(partitions=3)
-    yield from on_kafka(client(request.param), server, topic)
+    yield from on_kafka(request.param, server, topic)
 
 
-@pytest.fixture(params=["memory", *CLIENTS])
+@pytest.fixture(params=KINDS)
 def frozen(request: pytest.FixtureRequest) -> Iterator[Frozen]:
     if request.param == "memory":
         broker = MemoryBroker()
@@ -85,7 +106,7 @@ def frozen(request: pytest.FixtureRequest) -> Iterator[Frozen]:
         return
     server: Server = request.getfixturevalue("breakable_broker")
     topic = request.getfixturevalue("make_topic")(on=server)
-    for subject in on_kafka(client(request.param), server, topic):
+    for subject in on_kafka(request.param, server, topic):
         yield Frozen(subject, lambda still: server.freeze() if still else server.thaw())
 
 
@@ -96,8 +117,8 @@ def in_memory(broker: MemoryBroker) -> Subject:
     )
 
 
-def on_kafka(library: Client, server: Server, topic: str) -> Iterator[Subject]:
-    broker = library.broker(server.bootstrap_servers, {})
+def on_kafka(kind: str, server: Server, topic: str) -> Iterator[Subject]:
+    broker = broker_of(kind, server.bootstrap_servers)
 
     def arrived() -> list[Arrived]:
         records = read_topic(server.bootstrap_servers, topic)
@@ -110,36 +131,39 @@ def on_kafka(library: Client, server: Server, topic: str) -> Iterator[Subject]:
 def settled(delivery: Delivery, seconds: float = 20.0) -> int:
     """Settle until nothing more can come."""
     deadline = time.monotonic() + seconds
-    done = -1
-    while time.monotonic() < deadline and delivery.error is None:
+    before, done = -1, delivery.settle(0.0)
+    while before != done and time.monotonic() < deadline and delivery.error is None:
         before, done = done, delivery.settle(0.5)
-        if before == done:
-            break
     return done
 
 
 def test_a_page_arrives_whole_and_a_key_in_order(subject: Subject) -> None:
-    subject.broker.open()
+    subject.open()
     keys = [b"a", b"b", b"c"]
     page = [subject.record(i, keys[i % 3], str(i).encode()) for i in range(1, 301)]
-    assert settled(subject.broker.send(page)) == 300
+    assert settled(subject.broker.send(page, END)) == 300
     for key in keys:
         values = [int(r.value or b"") for r in subject.arrived() if r.key == key]
         assert values == [i for i in range(1, 301) if keys[i % 3] == key]
 
 
 def test_pages_on_their_way_at_once_keep_their_order(subject: Subject) -> None:
-    subject.broker.open()
-    deliveries = [
-        subject.broker.send([subject.record(i, value=str(i).encode())]) for i in range(20)
-    ]
+    subject.open()
+    deliveries = list[Delivery]()
+    for number in range(20):
+        page = [subject.record(number, value=str(number).encode())]
+        deliveries.append(subject.broker.send(page, END))
+        if subject.broker.atomic:
+            settled(deliveries[-1])
     assert [settled(delivery) for delivery in deliveries] == [1] * 20
     assert [int(r.value or b"") for r in subject.arrived()] == list(range(20))
 
 
 def test_headers_and_tombstones_arrive_as_they_are(subject: Subject) -> None:
-    subject.broker.open()
-    assert settled(subject.broker.send([subject.record(1), subject.record(2, value=None)])) == 2
+    subject.open()
+    assert (
+        settled(subject.broker.send([subject.record(1), subject.record(2, value=None)], END)) == 2
+    )
     assert subject.arrived() == [
         Arrived(b"k", b"{}", HEADERS),
         Arrived(b"k", None, HEADERS),
@@ -147,32 +171,34 @@ def test_headers_and_tombstones_arrive_as_they_are(subject: Subject) -> None:
 
 
 def test_what_cannot_be_sent_stops_what_is_behind_it(subject: Subject) -> None:
-    subject.broker.open()
-    delivery = subject.broker.send([subject.record(1), subject.too_large, subject.record(3)])
+    subject.open()
+    delivery = subject.broker.send([subject.record(1), subject.too_large, subject.record(3)], END)
     assert delivery.stopped
-    assert settled(delivery) == 1
+    before = 0 if subject.broker.atomic else 1
+    assert settled(delivery) == before
     assert isinstance(delivery.error, RecordRejected)
     assert "row 1099" in str(delivery.error)
-    assert len(subject.arrived()) == 1
+    assert (delivery.error.first, delivery.error.upto) == (1_099, 1_099)
+    assert len(subject.arrived()) == before
 
 
 def test_settling_again_tells_the_same(subject: Subject) -> None:
-    subject.broker.open()
-    delivery = subject.broker.send([subject.record(1)])
+    subject.open()
+    delivery = subject.broker.send([subject.record(1)], END)
     assert settled(delivery) == delivery.settle(0.0) == 1
     assert delivery.error is None
     assert not delivery.stopped
 
 
 def test_a_known_topic_is_available(subject: Subject) -> None:
-    subject.broker.open()
+    subject.open()
     assert subject.broker.unavailable({subject.topic}) == {}
     subject.broker.forget_topics()
     assert subject.broker.unavailable({subject.topic}) == {}
 
 
 def test_closing_twice_is_no_error(subject: Subject) -> None:
-    subject.broker.open()
+    subject.open()
     assert subject.broker.is_open
     subject.broker.close()
     subject.broker.close()
@@ -180,26 +206,26 @@ def test_closing_twice_is_no_error(subject: Subject) -> None:
 
 
 def test_a_broker_can_be_opened_again(subject: Subject) -> None:
-    subject.broker.open()
-    settled(subject.broker.send([subject.record(1, value=b"1")]))
+    subject.open()
+    settled(subject.broker.send([subject.record(1, value=b"1")], END))
     subject.broker.close()
-    subject.broker.open()
-    settled(subject.broker.send([subject.record(2, value=b"2")]))
+    subject.open()
+    settled(subject.broker.send([subject.record(2, value=b"2")], END))
     assert [r.value for r in subject.arrived()] == [b"1", b"2"]
 
 
 def test_a_closed_broker_sends_nothing_more_of_what_it_holds(frozen: Frozen) -> None:
-    frozen.broker.open()
-    assert settled(frozen.broker.send([frozen.record(0, value=b"0")])) == 1
+    frozen.open()
+    assert settled(frozen.broker.send([frozen.record(0, value=b"0")], END)) == 1
     frozen.freeze(True)
-    for number in range(1, 8):  # more than may be on the wire at once
-        frozen.broker.send([frozen.record(number, value=b"on the wire")]).settle(0.1)
-    held = frozen.broker.send([frozen.record(8, value=b"held")])
+    for number in range(1, 2 if frozen.broker.atomic else 8):  # more than may be on the wire
+        frozen.broker.send([frozen.record(number, value=b"on the wire")], END).settle(0.1)
+    held = frozen.broker.send([frozen.record(8, value=b"held")], END)
     assert held.settle(0.2) == 0
     frozen.broker.close()
     frozen.freeze(False)
-    frozen.broker.open()
-    assert settled(frozen.broker.send([frozen.record(9, value=b"9")])) == 1
+    frozen.open()
+    assert settled(frozen.broker.send([frozen.record(9, value=b"9")], END)) == 1
     assert set(frozen.values()) <= {b"0", b"on the wire", b"9"}
     assert frozen.values()[-1] == b"9"
     assert held.settle(0.2) == 0
@@ -207,9 +233,9 @@ def test_a_closed_broker_sends_nothing_more_of_what_it_holds(frozen: Frozen) -> 
 
 def test_a_closed_broker_leaves_no_thread(frozen: Frozen) -> None:
     before = set(threading.enumerate())
-    frozen.broker.open()
+    frozen.open()
     frozen.freeze(True)
-    frozen.broker.send([frozen.record(n) for n in range(9)])
+    frozen.broker.send([frozen.record(n) for n in range(9)], END)
     started = time.monotonic()
     frozen.broker.close()
     assert time.monotonic() - started < 1.0
@@ -219,11 +245,11 @@ def test_a_closed_broker_leaves_no_thread(frozen: Frozen) -> None:
 def test_a_server_that_cannot_be_asked_is_an_outage_and_what_is_on_its_way_stays(
     frozen: Frozen,
 ) -> None:
-    frozen.broker.open()
+    frozen.open()
     assert not frozen.broker.unavailable({frozen.topic})
-    assert settled(frozen.broker.send([frozen.record(0)])) == 1
+    assert settled(frozen.broker.send([frozen.record(0)], END)) == 1
     frozen.freeze(True)
-    delivery = frozen.broker.send([frozen.record(1)])
+    delivery = frozen.broker.send([frozen.record(1)], END)
     frozen.broker.forget_topics()
     for _ in range(2):  # the second time it has to connect anew
         started = time.monotonic()
@@ -237,7 +263,7 @@ def test_a_server_that_cannot_be_asked_is_an_outage_and_what_is_on_its_way_stays
 
 def test_sending_to_a_closed_broker_is_an_outage(subject: Subject) -> None:
     with pytest.raises(BrokerUnavailable, match="open it first"):
-        subject.broker.send([subject.record(1)])
+        subject.broker.send([subject.record(1)], END)
 
 
 def test_a_key_has_the_partition_that_java_gives_it(
@@ -256,7 +282,7 @@ def test_a_key_has_the_partition_that_java_gives_it(
     broker = library.broker(kafka_broker.bootstrap_servers, {})
     broker.open()
     page = [Record(n, topic, key, b"{}", HEADERS) for n, key in enumerate(hashes)]
-    assert settled(broker.send(page)) == len(page)
+    assert settled(broker.send(page, END)) == len(page)
     broker.close()
     found = {r.key: r.partition for r in read_topic(kafka_broker.bootstrap_servers, topic)}
     assert found == {key: (murmur2 & 0x7FFFFFFF) % 12 for key, murmur2 in hashes.items()}
@@ -322,7 +348,7 @@ def deny(server: Server, topic: str, operation: ACLOperation) -> None:
 
 def test_an_unknown_topic_is_never_created(strict_server: Server, strict_broker: Broker) -> None:
     assert strict_broker.unavailable({"typo"})
-    delivery = strict_broker.send([Record(1, "typo", b"k", b"{}", HEADERS)])
+    delivery = strict_broker.send([Record(1, "typo", b"k", b"{}", HEADERS)], END)
     eventually(lambda: delivery.settle(0.1) == 0 and delivery.error is not None)
     admin = KafkaAdminClient(bootstrap_servers=strict_server.bootstrap_servers)
     names = admin.list_topics()
@@ -350,13 +376,13 @@ def test_a_right_that_is_lost_later_is_the_topics_failure(
     strict_server: Server, strict_broker: Broker, make_topic: MakeTopic
 ) -> None:
     topic = make_topic(on=strict_server)
-    assert settled(strict_broker.send([Record(1, topic, b"k", b"{}", HEADERS)])) == 1
+    assert settled(strict_broker.send([Record(1, topic, b"k", b"{}", HEADERS)], END)) == 1
     deny(strict_server, topic, ACLOperation.WRITE)
     eventually(lambda: not may_write(strict_broker, topic))
 
 
 def may_write(broker: Broker, topic: str) -> bool:
-    delivery = broker.send([Record(2, topic, b"k", b"{}", HEADERS)])
+    delivery = broker.send([Record(2, topic, b"k", b"{}", HEADERS)], END)
     settled(delivery, 5.0)
     assert delivery.error is None or isinstance(delivery.error, TopicUnavailable)
     return delivery.error is None
@@ -428,7 +454,7 @@ def test_what_the_topic_finds_too_large_is_refused_and_says_how_to_go_on(
     page = [Record(n, topic, b"k", value, HEADERS) for n, value in enumerate(values, 1)]
     error: Exception | None = None
     while not isinstance(error, RecordRejected):  # the first time it may have been a batch
-        delivery = broker.send(page)
+        delivery = broker.send(page, END)
         assert not delivery.stopped
         page = page[settled(delivery) :]
         error = delivery.error
@@ -451,7 +477,7 @@ def test_one_record_that_the_topic_refuses_may_take_its_batch_with_it(
     broker.open()
     good, keyless = Record(1, topic, b"k", b"{}", HEADERS), Record(2, topic, b"", b"{}", HEADERS)
     page = [good, keyless._replace(key=None), good._replace(id=3)]  # type: ignore[arg-type]
-    delivery = broker.send(page)
+    delivery = broker.send(page, END)
     settled(delivery)
     assert isinstance(delivery.error, RecordRejected)
     assert delivery.error.upto == 3
@@ -490,7 +516,7 @@ def test_an_unreachable_broker_is_an_outage_that_names_the_address(library: Clie
         broker.open()
     assert not broker.is_open
     with pytest.raises(BrokerUnavailable):
-        broker.send([Record(1, "t", b"k", b"{}", HEADERS)])
+        broker.send([Record(1, "t", b"k", b"{}", HEADERS)], END)
 
 
 def test_a_frozen_broker_acknowledges_nothing_and_everything_once_it_wakes(
@@ -499,9 +525,11 @@ def test_a_frozen_broker_acknowledges_nothing_and_everything_once_it_wakes(
     topic = make_topic(on=breakable_broker)
     broker = library.broker(breakable_broker.bootstrap_servers, {})
     broker.open()
-    assert settled(broker.send([Record(0, topic, b"k", b"0", HEADERS)])) == 1
+    assert settled(broker.send([Record(0, topic, b"k", b"0", HEADERS)], END)) == 1
     breakable_broker.freeze()
-    delivery = broker.send([Record(i, topic, b"k", str(i).encode(), HEADERS) for i in range(1, 9)])
+    delivery = broker.send(
+        [Record(i, topic, b"k", str(i).encode(), HEADERS) for i in range(1, 9)], END
+    )
     assert delivery.settle(1.0) == 0
     assert delivery.error is None
     breakable_broker.thaw()

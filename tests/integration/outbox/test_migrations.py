@@ -57,6 +57,7 @@ EXPECTED = [
     ("outbox_position", "now", "pg_snapshot", "YES", None, None),
     ("outbox_position", "last_id", "bigint", "YES", None, None),
     ("outbox_position", "updated_at", "timestamp with time zone", "NO", "clock_timestamp()", None),
+    ("outbox_position", "keeper", "text", "NO", "'database'::text", None),
     ("outbox_topic", "name", "text", "NO", None, None),
     ("outbox_topic", "kind", "text", "NO", None, None),
     ("outbox_topic", "partitions", "integer", "NO", None, None),

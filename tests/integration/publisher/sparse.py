@@ -20,7 +20,7 @@ import psycopg
 from local.postgres import postgres
 from publisher import relay
 from publisher.adapters import heartbeat
-from publisher.adapters.memory import MemoryBroker
+from publisher.adapters.memory_broker import MemoryBroker
 from publisher.adapters.postgres import PostgresStore
 from publisher.health import Health
 from publisher.relay import Pace, Relay

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from publisher.adapters import heartbeat, pooler
-from publisher.adapters.memory import MemoryBroker
+from publisher.adapters.memory_broker import MemoryBroker
 from publisher.adapters.postgres import PostgresStore
 from publisher.health import Health
 from publisher.ports import Limits

@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from publisher.adapters.clients import client
-from publisher.adapters.librdkafka import LibrdkafkaBroker, LibrdkafkaDelivery, _Hands
+from publisher.adapters.librdkafka import Hands, LibrdkafkaBroker, LibrdkafkaDelivery
 from publisher.adapters.librdkafka_config import DEFAULTS, config_problems, dotted, for_admin
 from publisher.adapters.librdkafka_errors import LastWord, failure, reaching
 from publisher.adapters.librdkafka_topics import LibrdkafkaTopics, _state
@@ -28,7 +28,7 @@ class SilentProducer:
 
 
 def on_its_way(*reports: KafkaError | str | None) -> LibrdkafkaDelivery:
-    hands = _Hands(SilentProducer(), batches=False)  # type: ignore[arg-type]
+    hands = Hands(SilentProducer(), batches=False)  # type: ignore[arg-type]
     delivery = LibrdkafkaDelivery(hands, [RECORD._replace(id=n + 1) for n in range(len(reports))])
     for at, error in enumerate(reports):
         if not isinstance(error, str):

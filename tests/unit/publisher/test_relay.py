@@ -6,8 +6,9 @@ from collections.abc import Callable
 import pytest
 from structlog.testing import capture_logs
 
-from publisher.adapters import memory
-from publisher.adapters.memory import MemoryBroker, MemoryDatabase, MemoryStore
+from publisher.adapters import memory_broker
+from publisher.adapters.memory import MemoryDatabase, MemoryStore
+from publisher.adapters.memory_broker import MemoryBroker
 from publisher.errors import BrokerUnavailable, Fenced, RecordRejected, Unavailable
 from publisher.health import Health
 from publisher.leader import PULSE, TRY_EVERY
@@ -441,14 +442,14 @@ def outage(record: Record, what: str) -> BrokerUnavailable:
     return BrokerUnavailable(f"row {record.id} {what}")
 
 
-@pytest.mark.parametrize(("error", "repeats"), [(memory._refusal, []), (outage, [3, 4])])
+@pytest.mark.parametrize(("error", "repeats"), [(memory_broker._refusal, []), (outage, [3, 4])])
 def test_a_refused_record_is_named_and_what_is_behind_it_repeats_once(
     bench: Bench,
     monkeypatch: pytest.MonkeyPatch,
     error: Callable[[Record, str], Unavailable],
     repeats: list[int],
 ) -> None:
-    monkeypatch.setattr(memory, "_refusal", error)
+    monkeypatch.setattr(memory_broker, "_refusal", error)
     bench.write(*[b"a", b"b", b"c"] * 4)
     bench.broker.rejected = {2}
     bench.steps(200, seconds=1.0)
@@ -477,7 +478,7 @@ def test_a_page_that_is_refused_as_a_batch_goes_on_row_by_row_to_its_end(bench: 
     bench.write(b"a", b"b", b"c", b"d")
     bench.steps(1, seconds=0.0)
     flight = bench.relay._flights[0]
-    flight.delivery.error = RecordRejected("row 1 may be refused", upto=3)  # type: ignore[misc]
+    flight.delivery.error = RecordRejected("row 1 may be refused", first=1, upto=3)  # type: ignore[misc]
     bench.broker.acknowledge_upto = 0
     pages = list[int]()
     for row in (1, 2, 3, 4):

@@ -1,0 +1,171 @@
+"""The broker through kafka-python, exactly once: a page and its end in one Kafka transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka import errors as kafka
+
+from publisher.adapters import reasons
+from publisher.adapters.journal import KEY, PARTITION, PATIENCE, Journal, newest, recover
+from publisher.adapters.kafka_config import DEFAULTS, TRANSACTIONS, Config, converted
+from publisher.adapters.kafka_errors import (
+    TOO_LARGE,
+    UNSENDABLE,
+    constructing,
+    failure,
+    reaching,
+    reason,
+)
+from publisher.adapters.kafka_python import PATIENCE_MS, KafkaPythonBroker
+from publisher.errors import BrokerFenced, BrokerUnavailable, RecordRejected, Unavailable
+from publisher.ports import Record, Tenure
+from publisher.position import Position
+
+_FENCED = (kafka.ProducerFencedError, kafka.InvalidProducerEpochError)
+
+
+class KafkaPythonTransaction:
+    """A page and its end on their way."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self._records = records
+        self.futures: list[Any] = []
+        self.commit: Any = None
+        self.error: Unavailable | None = None
+        self.committed = False
+
+    @property
+    def stopped(self) -> bool:
+        return self.commit is None
+
+    def settle(self, timeout: float) -> int:
+        if self.error is None and not self.committed and self.commit is not None:
+            try:
+                self.committed = self.commit.wait(timeout * 1000)
+            except Exception as exc:  # whatever the client's thread met
+                self.error = self._failure(exc)
+        return len(self._records) if self.committed else 0
+
+    def fail(self, exc: Exception) -> None:
+        """It cannot be sent whole, so nothing of it is."""
+        at = len(self.futures)
+        if isinstance(exc, RecordRejected):
+            self.error = exc
+        elif isinstance(exc, (*TOO_LARGE, *UNSENDABLE)):
+            self.error = failure(self._records[at : at + 1], exc)
+        else:
+            self.error = self._failure(exc)
+
+    def _failure(self, exc: Exception) -> Unavailable:
+        if isinstance(exc, _FENCED):
+            return BrokerFenced(reasons.fenced(reason(exc)))
+        for at, future in enumerate(self.futures[: len(self._records)]):
+            if future.is_done and future.exception is not None:
+                return failure(self._records[at : len(self.futures)], future.exception)
+        return BrokerUnavailable(reasons.transaction_failed(reason(exc)))
+
+
+class KafkaPythonTransactions(KafkaPythonBroker):
+    """A `Broker` whose pages are atomic.
+
+    A transaction that failed is not aborted by hand: the next producer of its id ends it when it
+    starts, and tells from the journal whether it was committed.
+    """
+
+    atomic = True
+
+    def __init__(self, bootstrap_servers: str, config: Config, journal: Journal) -> None:
+        super().__init__(bootstrap_servers, config)
+        self._journal, self._source = journal, ""
+        self._ours = {**DEFAULTS, **TRANSACTIONS, "transactional_id": journal.topic}
+
+    def recover(self, tenure: Tenure) -> Position:
+        self._source = tenure.source
+        self._create_journal()
+        with reaching(self._servers):
+            return recover(
+                self._journal,
+                tenure,
+                read=self._last_record,
+                fence=self._live.init_transactions,
+                write=self._adopt,
+            )
+
+    def _create_journal(self) -> None:
+        if self._topics is not None and self.unavailable({self._journal.topic}):
+            for why in self._topics.create([self._journal.declared()]).values():
+                if why not in (reasons.CREATED, reasons.EXISTS):
+                    raise BrokerUnavailable(why)
+
+    def _adopt(self, position: Position) -> None:
+        page = self.send((), position)
+        page.settle(PATIENCE_MS / 1000)
+        if not page.committed:
+            raise page.error or BrokerUnavailable(reasons.transaction_failed(reasons.NO_ANSWER))
+
+    def send(self, records: Sequence[Record], end: Position) -> KafkaPythonTransaction:
+        page, producer = KafkaPythonTransaction(records), self._live
+        send, futures = producer.send, page.futures
+        try:
+            producer.begin_transaction()
+            for _, topic, key, value, headers in records:
+                futures.append(send(topic, value, key, headers))
+            at = self._journal.encode(self._source, end)
+            futures.append(send(self._journal.topic, at, KEY, partition=PARTITION))
+            page.commit = _commit(producer)
+        except (RecordRejected, kafka.KafkaError, *UNSENDABLE) as exc:
+            page.fail(exc)
+        return page
+
+    def _last_record(self) -> bytes | None:
+        """The newest position that was committed."""
+        known = KafkaConsumer.DEFAULT_CONFIG
+        given = {name: value for name, value in converted(self._config).items() if name in known}
+        with constructing(self._config) as make:
+            consumer = KafkaConsumer(
+                **{
+                    "bootstrap_timeout_ms": 3_000,
+                    **given,
+                    "bootstrap_servers": self._servers.split(","),
+                    "isolation_level": "read_committed",
+                    "enable_auto_commit": False,
+                    "group_id": None,
+                    "kafka_client": make,
+                }
+            )
+        try:
+            return _newest(consumer, TopicPartition(self._journal.topic, PARTITION))
+        finally:
+            consumer.close()
+
+
+def _commit(producer: Any) -> Any:
+    """What `commit_transaction` waits for: the next page is read meanwhile."""
+    result = producer._transaction_manager.begin_commit()
+    producer._sender.wakeup()
+    return result
+
+
+def _newest(consumer: Any, journal: TopicPartition) -> bytes | None:
+    consumer.assign([journal])
+    low, high = (
+        offsets[journal]
+        for offsets in (consumer.beginning_offsets([journal]), consumer.end_offsets([journal]))
+    )
+
+    def read_from(start: int) -> bytes | None:
+        value: bytes | None = None
+        consumer.seek(journal, start)
+        deadline = time.monotonic() + PATIENCE
+        while consumer.position(journal) < high:
+            if time.monotonic() > deadline:
+                raise kafka.KafkaTimeoutError(f"{journal.topic} cannot be read to its end")
+            for record in consumer.poll(timeout_ms=500).get(journal, ()):
+                value = record.value
+        return value
+
+    return newest(low, high, read_from)

@@ -1,0 +1,206 @@
+"""The broker through librdkafka, exactly once: a page and its end in one Kafka transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
+from functools import partial
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from publisher.adapters import reasons
+from publisher.adapters.journal import KEY, PARTITION, PATIENCE, Journal, newest, recover
+from publisher.adapters.librdkafka import PATIENCE_MS, Hands, LibrdkafkaBroker
+from publisher.adapters.librdkafka_config import DEFAULTS, TRANSACTIONS, Config, for_admin
+from publisher.adapters.librdkafka_errors import failure, reaching, reason, unsendable
+from publisher.adapters.librdkafka_logger import logger
+from publisher.errors import BrokerFenced, BrokerUnavailable, RecordRejected, Unavailable
+from publisher.ports import Record, Tenure
+from publisher.position import Position
+
+_FENCED = frozenset(
+    {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH}
+)
+_SLICE = 0.2
+"""Seconds after which a commit looks whether its producer was discarded meanwhile."""
+
+
+class LibrdkafkaTransaction:
+    """A page and its end on their way."""
+
+    def __init__(self, hands: Hands, records: Sequence[Record]) -> None:
+        self._hands, self._records = hands, records
+        self._failed: dict[int, KafkaError] = {}
+        self.sent = 0
+        self.commit: Future[bool] | None = None
+        self.error: Unavailable | None = None
+        self.committed = False
+
+    def report(self, at: int, error: KafkaError, message: object) -> None:
+        """What became of the record at this place; called for failures alone."""
+        self._failed[at] = error
+
+    @property
+    def stopped(self) -> bool:
+        return self.commit is None
+
+    def settle(self, timeout: float) -> int:
+        if self.error is None and not self.committed and self.commit is not None:
+            try:
+                self.committed = self.commit.result(timeout)
+            except NotYet:
+                pass
+            except KafkaException as exc:
+                self.fail(exc)
+        return len(self._records) if self.committed else 0
+
+    def fail(self, exc: Exception) -> None:
+        """It cannot be sent whole, so nothing of it is."""
+        if isinstance(exc, RecordRejected):
+            self.error = exc
+        elif isinstance(exc, KafkaException):
+            self.error = self._failure(exc.args[0])
+        else:
+            self.error = unsendable(self._records[self.sent], exc)
+
+    def _failure(self, error: KafkaError) -> Unavailable:
+        if error.code() in _FENCED:
+            return BrokerFenced(reasons.fenced(reason(error)))
+        if self._failed:
+            at = min(self._failed)
+            return self._hands.failure(self._records[at : self.sent], self._failed[at])
+        if self.commit is None and self.sent < len(self._records):
+            return failure(self._records[self.sent :][:1], error)
+        return BrokerUnavailable(reasons.transaction_failed(reason(error)))
+
+
+class LibrdkafkaTransactions(LibrdkafkaBroker):
+    """A `Broker` whose pages are atomic.
+
+    A transaction that failed is not aborted by hand: the next producer of its id ends it when it
+    starts, and tells from the journal whether it was committed.
+    """
+
+    atomic = True
+
+    def __init__(self, bootstrap_servers: str, config: Config, journal: Journal) -> None:
+        super().__init__(bootstrap_servers, config)
+        self._journal, self._source = journal, ""
+        self._ours = {**DEFAULTS, **TRANSACTIONS, "transactional.id": journal.topic}
+        self._committing: ThreadPoolExecutor | None = None
+
+    def open(self) -> None:
+        super().open()
+        self._committing = ThreadPoolExecutor(1, thread_name_prefix="commit")
+
+    def recover(self, tenure: Tenure) -> Position:
+        self._source = tenure.source
+        self._create_journal()
+        with reaching(self._servers, self._last_word):
+            return recover(
+                self._journal,
+                tenure,
+                read=self._last_record,
+                fence=lambda: self._live.producer.init_transactions(PATIENCE_MS / 1000),
+                write=self._adopt,
+            )
+
+    def _create_journal(self) -> None:
+        if self._topics is not None and self.unavailable({self._journal.topic}):
+            for why in self._topics.create([self._journal.declared()]).values():
+                if why not in (reasons.CREATED, reasons.EXISTS):
+                    raise BrokerUnavailable(why)
+
+    def _adopt(self, position: Position) -> None:
+        page = self.send((), position)
+        page.settle(PATIENCE_MS / 1000)
+        if not page.committed:
+            raise page.error or BrokerUnavailable(reasons.transaction_failed(reasons.NO_ANSWER))
+
+    def send(self, records: Sequence[Record], end: Position) -> LibrdkafkaTransaction:
+        hands = self._live
+        page = LibrdkafkaTransaction(hands, records)
+        produce: Any = hands.producer.produce
+        try:
+            hands.producer.begin_transaction()
+            for _, topic, key, value, headers in records:
+                report = partial(page.report, page.sent)
+                produce(topic, value, key, headers=headers, on_delivery=report)
+                page.sent += 1
+            at = self._journal.encode(self._source, end)
+            produce(self._journal.topic, at, KEY, PARTITION)
+            assert self._committing is not None  # noqa: S101  # it is open
+            page.commit = self._committing.submit(_commit, hands)
+        except (RecordRejected, KafkaException, TypeError, ValueError) as exc:
+            page.fail(exc)
+        return page
+
+    def close(self) -> None:
+        if self._hands is not None:
+            self._hands.are_open = False
+        committing, self._committing = self._committing, None
+        if committing is not None:
+            committing.shutdown()
+        super().close()
+
+    def _last_record(self) -> bytes | None:
+        """The newest position that was committed."""
+        consumer = Consumer(
+            {
+                **for_admin(self._config),
+                "bootstrap.servers": self._servers,
+                "group.id": self._journal.topic,  # The client wants one, and nobody joins it.
+                "isolation.level": "read_committed",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "error_cb": self._last_word,
+                "logger": logger,
+            }
+        )
+        try:
+            return _newest(consumer, self._journal.topic)
+        finally:
+            consumer.close()
+
+
+def _commit(hands: Hands) -> bool:
+    """Commit, in a thread of its own, for as long as the producer is not discarded."""
+    while hands.are_open:
+        try:
+            hands.producer.commit_transaction(_SLICE)
+        except KafkaException as exc:
+            if not exc.args[0].retriable():
+                raise
+        else:
+            return True
+    return False
+
+
+def _newest(consumer: Consumer, topic: str) -> bytes | None:
+    low, high = consumer.get_watermark_offsets(
+        TopicPartition(topic, PARTITION), timeout=PATIENCE_MS / 1000
+    )
+
+    def read_from(start: int) -> bytes | None:
+        value: bytes | None = None
+        consumer.assign([TopicPartition(topic, PARTITION, start)])
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            message = consumer.poll(0.5)
+            if message is None:
+                continue
+            error = message.error()
+            if error is None:
+                value = message.value()
+            elif error.code() == KafkaError._PARTITION_EOF:
+                return value
+            else:
+                raise KafkaException(error)
+        raise KafkaException(
+            KafkaError(KafkaError._TIMED_OUT, f"{topic} cannot be read to its end")
+        )
+
+    return newest(low, high, read_from)

@@ -1,0 +1,225 @@
+"""What a broker promises whose pages are atomic, asked of each client against Kafka."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from itertools import count
+
+import pytest
+from kafka import KafkaProducer
+
+from local.kafka import Broker as Server
+from publisher.adapters.clients import CLIENTS, client
+from publisher.adapters.journal import KEY, TAIL, Journal
+from publisher.errors import BrokerFenced, BrokerUnavailable, PositionLost
+from publisher.ports import Broker, Delivery, Record, Tenure
+from publisher.position import Position, Snapshot
+from tests.conftest import MakeTopic
+from tests.topics import read_topic
+from tests.waiting import eventually
+
+_numbers = count(1)
+START = Position(Snapshot(5, 9, (6, 7)), Snapshot(9, 12), 40)
+ENDS = [Position(Snapshot(12, 12), Snapshot(20, 30, (21,)), n) for n in range(100)]
+
+Make = Callable[[], Broker]
+
+
+@pytest.fixture
+def journal() -> Journal:
+    return Journal(f"test.transactions.{os.getpid()}.{next(_numbers)}")
+
+
+@pytest.fixture(params=CLIENTS)
+def make(
+    request: pytest.FixtureRequest, durable_broker: Server, journal: Journal
+) -> Iterator[Make]:
+    """Publishers of one name, each a process of its own as far as Kafka can tell."""
+    made: list[Broker] = []
+
+    def make() -> Broker:
+        made.append(
+            client(request.param).transactions(durable_broker.bootstrap_servers, {}, journal)
+        )
+        made[-1].open()
+        return made[-1]
+
+    yield make
+    for broker in made:
+        broker.close()
+
+
+@pytest.fixture
+def topic(make_topic: MakeTopic) -> str:
+    return make_topic(partitions=3)
+
+
+def fresh(position: Position = START, source: str = "/shop") -> Tenure:
+    return Tenure(position, source, inherited=True)
+
+
+def mirrored(source: str = "/shop") -> Tenure:
+    return Tenure(Position(), source, inherited=True, mirrored=True)
+
+
+def page(topic: str, *values: bytes) -> list[Record]:
+    return [Record(n, topic, b"k%d" % (n % 5), value, []) for n, value in enumerate(values)]
+
+
+def committed(delivery: Delivery) -> None:
+    eventually(lambda: delivery.settle(0.1) or delivery.error)
+    assert delivery.error is None
+
+
+def values(server: Server, topic: str) -> list[bytes]:
+    return sorted(record.value for record in read_topic(server.bootstrap_servers, topic))
+
+
+def test_the_first_time_the_position_of_the_database_counts(make: Make) -> None:
+    assert make().recover(fresh()) == START
+    assert make().recover(mirrored()) == START
+
+
+def test_a_successor_goes_on_behind_the_last_page_that_was_committed(
+    make: Make, topic: str, durable_broker: Server
+) -> None:
+    first = make()
+    first.recover(fresh())
+    for number in range(3):
+        committed(first.send(page(topic, b"%d" % number), ENDS[number]))
+    assert make().recover(mirrored()) == ENDS[2]
+    assert values(durable_broker, topic) == [b"0", b"1", b"2"]
+
+
+def test_what_a_predecessor_left_open_never_shows(
+    make: Make, topic: str, durable_broker: Server
+) -> None:
+    first = make()
+    first.recover(fresh())
+    committed(first.send(page(topic, b"committed"), ENDS[0]))
+    producer = open_transaction(first, topic)
+    second = make()
+    assert second.recover(mirrored()) == ENDS[0]
+    committed(second.send(page(topic, b"next"), ENDS[1]))
+    assert values(durable_broker, topic) == [b"committed", b"next"]
+    assert make().recover(mirrored()) == ENDS[1]
+    del producer
+
+
+def open_transaction(broker: Broker, topic: str) -> object:
+    """Send a record and never commit it, as a process does that is killed or frozen there."""
+    producer = broker._producer if hasattr(broker, "_producer") else broker._hands.producer  # type: ignore[attr-defined]
+    producer.begin_transaction()
+    if hasattr(producer, "send"):
+        producer.send(topic, b"left open", b"k").get(10)
+    else:
+        producer.produce(topic, b"left open", b"k")
+        producer.flush(10)
+    return producer
+
+
+def test_a_predecessor_that_wakes_up_is_fenced_and_nothing_of_it_arrives(
+    make: Make, topic: str, durable_broker: Server
+) -> None:
+    zombie = make()
+    zombie.recover(fresh())
+    committed(zombie.send(page(topic, b"before"), ENDS[0]))
+    successor = make()
+    successor.recover(mirrored())
+    late = zombie.send(page(topic, b"late"), ENDS[1])
+    eventually(lambda: late.settle(0.1) or late.error)
+    assert isinstance(late.error, BrokerFenced)
+    committed(successor.send(page(topic, b"after"), ENDS[2]))
+    assert values(durable_broker, topic) == [b"after", b"before"]
+    assert make().recover(mirrored()) == ENDS[2]
+
+
+def test_the_newest_position_is_found_behind_a_long_journal(
+    make: Make, topic: str, durable_broker: Server, journal: Journal
+) -> None:
+    make().recover(fresh())
+    assert len(read_topic(durable_broker.bootstrap_servers, journal.topic)) == 1
+    broker = make()
+    broker.recover(mirrored())
+    for number in range(TAIL):
+        committed(broker.send(page(topic, b"x"), ENDS[number]))
+    assert make().recover(mirrored()) == ENDS[TAIL - 1]
+
+
+def test_transactions_that_were_aborted_hide_no_position(make: Make, topic: str) -> None:
+    broker = make()
+    broker.recover(fresh())
+    kept = []
+    for _ in range(TAIL // 2 + 5):
+        kept.append(open_transaction(broker, topic))
+        broker = make()
+        assert broker.recover(mirrored()) == START
+
+
+def test_a_journal_that_is_gone_is_refused(make: Make) -> None:
+    with pytest.raises(PositionLost, match="position rebase --since 1h"):
+        make().recover(mirrored())
+
+
+def test_a_publisher_of_another_project_is_refused_before_it_fences_anybody(
+    make: Make, topic: str
+) -> None:
+    ours = make()
+    ours.recover(fresh())
+    for tenure in (fresh(source="/bakery"), mirrored(source="/bakery")):
+        with pytest.raises(PositionLost, match=r"'/shop', this project is '/bakery'"):
+            make().recover(tenure)
+    committed(ours.send(page(topic, b"undisturbed"), ENDS[0]))
+
+
+def test_another_name_has_a_journal_of_its_own_which_no_open_transaction_hides(
+    make: Make, topic: str, durable_broker: Server
+) -> None:
+    busy = make()
+    busy.recover(fresh())
+    kept = open_transaction(busy, topic)
+    other = Journal(f"test.transactions.{os.getpid()}.{next(_numbers)}")
+    for _ in range(2):
+        broker = client("kafka-python").transactions(durable_broker.bootstrap_servers, {}, other)
+        broker.open()
+        assert broker.recover(fresh()) == START
+        committed(broker.send(page(topic, b"x"), ENDS[7]))
+        broker.close()
+    broker.open()
+    assert broker.recover(mirrored()) == ENDS[7]
+    broker.close()
+    del kept
+
+
+def test_the_journal_is_compacted_and_has_one_partition(
+    make: Make, journal: Journal, durable_broker: Server
+) -> None:
+    make().recover(fresh())
+    topics = client("kafka-python").topics(durable_broker.bootstrap_servers, {})
+    assert topics.describe([journal.topic]) == {journal.topic: 1}
+    topics.close()
+    (record,) = read_topic(durable_broker.bootstrap_servers, journal.topic)
+    assert record.key == KEY
+    assert json.loads(record.value) == {
+        "source": "/shop",
+        "prev": "5:9:6,7",
+        "now": "9:12:",
+        "last_id": 40,
+    }
+
+
+def test_what_is_no_position_in_the_journal_is_refused(
+    make: Make, journal: Journal, durable_broker: Server
+) -> None:
+    make().recover(fresh())
+    stranger = KafkaProducer(bootstrap_servers=durable_broker.bootstrap_servers)
+    stranger.send(journal.topic, b"hello", b"?").get(10)
+    stranger.close()
+    with pytest.raises(PositionLost, match="is no position"):
+        make().recover(mirrored())
+
+
+def test_a_broker_that_never_recovered_sends_nothing(make: Make, topic: str) -> None:
+    delivery = make().send(page(topic, b"x"), ENDS[0])
+    assert delivery.stopped
+    assert isinstance(delivery.error, BrokerUnavailable)
