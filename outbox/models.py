@@ -72,6 +72,77 @@ class Position(models.Model):
         return self.name
 
 
+class Parked(models.Model):
+    """What a publisher has set aside: a key behind a record that Kafka refuses, or (`key` is null)
+    a topic that cannot be written.
+
+    Rows of it that were visible at the publisher's position and not at `prev`, `now` and `last_id`
+    are not published. Of these, a retry has published those up to id `cursor` that the position
+    `until` shows.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    publisher = models.TextField()
+    topic = models.TextField()
+    key = models.BinaryField(null=True)
+    row_id = models.BigIntegerField()
+    reason = models.TextField()
+    since = models.DateTimeField(db_default=ClockTimestamp())
+    retries = models.IntegerField(db_default=0)
+    prev = SnapshotField()
+    now = SnapshotField(null=True)
+    last_id = models.BigIntegerField(null=True)
+    until_prev = SnapshotField(null=True)
+    until_now = SnapshotField(null=True)
+    until_last_id = models.BigIntegerField(null=True)
+    cursor = models.BigIntegerField(db_default=0)
+
+    class Meta:
+        db_table = "outbox_parked"
+        default_permissions = ("view",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=["publisher", "topic"],
+                condition=models.Q(key__isnull=True),
+                name="outbox_parked_topic",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.publisher} {self.topic} from {self.row_id}"
+
+
+class Request(models.Model):
+    """What an operator asks the active publisher to do about something that is parked."""
+
+    id = models.BigAutoField(primary_key=True)
+    publisher = models.TextField()
+    verb = models.TextField()
+    parked_id = models.BigIntegerField()
+    created_at = models.DateTimeField(db_default=ClockTimestamp())
+    done_at = models.DateTimeField(null=True)
+    outcome = models.TextField(null=True)
+
+    class Meta:
+        db_table = "outbox_request"
+        default_permissions = ("view", "add")
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(verb__in=["retry", "skip"]), name="outbox_request_verb"
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["publisher"],
+                condition=models.Q(done_at__isnull=True),
+                name="outbox_request_open",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.parked_id}"
+
+
 class Topic(models.Model):
     """A topic that this project declares; written by `post_migrate`."""
 
