@@ -23,8 +23,8 @@ VS_BARE = {
     "kafka-python.at-least-once": Goal(">=", 0.9),
     "librdkafka.at-least-once": Goal(">=", 0.55),
 }
-SLOWEST = 500
-"""Events per second; a run that is slower than that is given up."""
+SLOWEST, PATIENCE = 500, 300
+"""A run is given up that takes so many seconds longer than so few events a second would."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Drain:
         with running(command, os.environ) as process:
 
             def wait(arrived: object) -> None:
-                process.finish(60 + self._events / SLOWEST)
+                process.finish(PATIENCE + self._events / SLOWEST)
 
             arrivals = self._log.arrivals(self._events, wait)
             return Run(arrivals, float(process.last_line))
@@ -87,7 +87,9 @@ class Drain:
         with publisher(mode, self._url, self._log.servers, name) as process:
             arrivals = self._log.arrivals(
                 self._events,
-                lambda arrived: wait_until(arrived, process.look, 60 + self._events / SLOWEST),
+                lambda arrived: wait_until(
+                    arrived, process.look, PATIENCE + self._events / SLOWEST
+                ),
             )
             process.look()
             return Run(arrivals, process.cpu_seconds, process.megabytes, started)
@@ -111,28 +113,33 @@ def _client(
         record(backlog, servers.log.topic, events)
         drain = Drain(backlog, servers.log, events)
         say(f"{client}, {events:,} events; warm-up: bare {drain.bare(client).rate:,.0f}/s")
-        rounds = [
-            _round(drain, client, in_turn(deliveries, number), say) for number in range(REPEATS)
-        ]
-    return list(figures(client, rounds))
+        return list(figures(client, _rounds(drain, client, deliveries, say)))
+
+
+def _rounds(drain: Drain, client: str, deliveries: Sequence[str], say: Say) -> list[Round]:
+    """What is bare at the end of a round begins the next one."""
+    rounds, before = [], drain.bare(client)
+    for number in range(REPEATS):
+        turn = in_turn(deliveries, number)
+        ours = {delivery: drain.ours(Mode(client, delivery)) for delivery in turn}
+        rounds.append(Round(before, drain.bare(client), ours))
+        say(_shown(rounds[-1]))
+        before = rounds[-1].after
+    return rounds
+
+
+def _shown(found: Round) -> str:
+    ours = (
+        f"{delivery} {run.rate:,.0f}/s ({found.beside_bare(delivery).ratio:.2f})"
+        for delivery, run in found.ours.items()
+    )
+    return f"bare {found.before.rate:,.0f}/s, {', '.join(ours)}, bare {found.after.rate:,.0f}/s"
 
 
 def in_turn(items: Sequence[str], number: int) -> Sequence[str]:
     """Each item is the first in its turn, so that a drift of the machine meets all of them."""
     start = number % len(items)
     return [*items[start:], *items[:start]]
-
-
-def _round(drain: Drain, client: str, deliveries: Sequence[str], say: Say) -> Round:
-    before = drain.bare(client)
-    ours = {delivery: drain.ours(Mode(client, delivery)) for delivery in deliveries}
-    found = Round(before, drain.bare(client), ours)
-    shown = (
-        f"{delivery} {run.rate:,.0f}/s ({found.beside_bare(delivery).ratio:.2f})"
-        for delivery, run in ours.items()
-    )
-    say(f"bare {before.rate:,.0f}/s, {', '.join(shown)}, bare {found.after.rate:,.0f}/s")
-    return found
 
 
 def figures(client: str, rounds: Sequence[Round]) -> Iterator[Figure]:

@@ -16,7 +16,7 @@ from benchmarks.modes import Mode
 from benchmarks.process import Measured, publisher
 from benchmarks.stage import Say, stage
 
-IDLE_SECONDS, CALM_SECONDS = 20, 3
+IDLE_SECONDS, CALM_SECONDS = 15, 3
 """How long is measured, and how long the publisher gets before that to come to rest."""
 
 _BACKENDS = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,9 @@ from benchmarks.log import NotMeasured
 from benchmarks.modes import Mode
 from local.process import Process
 from local.scratch import ROOT, scratch
+
+STOPPED = (0, 143, -signal.SIGTERM, -signal.SIGKILL)
+"""How a relay of others may end that was told to: after what was measured, it may be slow."""
 
 
 class Measured:
@@ -77,6 +81,9 @@ def running(
         measured = Measured(process)
         try:
             yield measured
+        except NotMeasured as why:
+            process.stop()
+            raise NotMeasured(f"{why}; the end of its log:\n{process.tail()}") from why
         except BaseException:
             process.stop()
             raise

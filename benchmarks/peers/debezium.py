@@ -13,11 +13,11 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from benchmarks.database import record
-from benchmarks.drain import SLOWEST, Run
+from benchmarks.drain import PATIENCE, SLOWEST, Run
 from benchmarks.latency import Delays, live
 from benchmarks.live import Ear
 from benchmarks.log import Log, NotMeasured, wait_until
-from benchmarks.process import Measured, running
+from benchmarks.process import STOPPED, Measured, running
 from local.apache import SLF4J, TIDY, fetched
 from local.ports import LOOPBACK, free_ports
 from local.scratch import scratch
@@ -91,9 +91,8 @@ class Debezium:
         address = f"http://{LOOPBACK}:{port}"
         with scratch("debezium") as home:
             command = _command(home, address, url, log.servers)
-            endings = (0, 143)  # that of SIGTERM
             with (
-                running(command, os.environ, endings=endings) as process,
+                running(command, os.environ, endings=STOPPED) as process,
                 httpx.Client(base_url=f"{address}/connectors/outbox", timeout=60) as api,
             ):
                 relay = cls(process, api, url, log)
@@ -109,7 +108,7 @@ class Debezium:
 
         def run(arrived: Callable[[], bool]) -> None:
             self.go_on()
-            wait_until(arrived, self._process.look, 60 + events / SLOWEST)
+            wait_until(arrived, self._process.look, PATIENCE + events / SLOWEST)
 
         arrivals = self._log.whatever_arrives(events, run)
         self._process.look()
@@ -122,7 +121,7 @@ class Debezium:
 
     def _relay(self, events: int, arrived: Callable[[], bool]) -> None:
         record(self._url, self._log.topic, events)
-        wait_until(arrived, self.check, 60 + events / SLOWEST)
+        wait_until(arrived, self.check, PATIENCE + events / SLOWEST)
 
     def live(self, rate: int, seconds: int) -> Delays:
         """Milliseconds from the end of each commit to the consumer, at a steady pace."""

@@ -17,7 +17,7 @@ from benchmarks.database import KEYS, VALUE_BYTES
 from benchmarks.drain import Run
 from benchmarks.log import Log, NotMeasured, ce_sequence, wait_until
 from benchmarks.peers.environment import python_with
-from benchmarks.process import running
+from benchmarks.process import STOPPED, running
 from local.commands import Failed, run
 from local.postgres import Postgres
 from local.scratch import ROOT
@@ -139,7 +139,7 @@ class Relay:
             with ExitStack() as stack:
                 command: list[str | Path] = [self._python, *self._peer.run]
                 processes = [
-                    stack.enter_context(running(command, self._env))
+                    stack.enter_context(running(command, self._env, endings=STOPPED))
                     for _ in range(self._peer.processes)
                 ]
 

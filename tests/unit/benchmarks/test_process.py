@@ -51,3 +51,13 @@ def test_one_that_should_succeed_and_fails_shows_its_log() -> None:
         running(python("raise SystemExit('a reason')"), os.environ) as process,
     ):
         process.finish(20)
+
+
+def test_one_that_is_waited_for_in_vain_shows_its_log() -> None:
+    code = POLITE.format(code=0) + "print('a reason', flush=True); signal.pause()"
+    with (
+        pytest.raises(NotMeasured, match="too late; the end of its log:\na reason"),
+        running(python(code), os.environ) as process,
+    ):
+        eventually(lambda: process.last_line == "a reason")
+        raise NotMeasured("too late")
