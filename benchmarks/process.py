@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,6 +17,10 @@ from benchmarks.log import NotMeasured
 from benchmarks.modes import Mode
 from local.process import Process
 from local.scratch import ROOT, scratch
+
+NAMES = f"benchmark-{uuid4().hex[:8]}-"
+"""What the names of all publishers of this run begin with."""
+_numbers = count(1)
 
 STOPPED = (0, 143, -signal.SIGTERM, -signal.SIGKILL)
 """How a relay of others may end that was told to: after what was measured, it may be slow."""
@@ -109,7 +114,7 @@ def publisher(mode: Mode, url: str, servers: str, name: str | None = None) -> It
 
 def new_name() -> str:
     """A name that no publisher has had on these servers."""
-    return f"benchmark-{uuid4().hex[:8]}"
+    return f"{NAMES}{next(_numbers)}"
 
 
 def _peak_bytes(process: psutil.Process) -> int:

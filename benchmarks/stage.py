@@ -6,9 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from confluent_kafka.admin import AdminClient
+
 from benchmarks.log import Log
+from benchmarks.process import NAMES
 from local.kafka import Broker, kafka
 from local.postgres import Postgres, postgres
+from publisher.adapters.journal import Journal
 
 Say = Callable[[str], None]
 
@@ -34,4 +38,15 @@ def stage(name: str, say: Say, settings: Mapping[str, str] | None = None) -> Ite
         postgres(settings=settings) as server,
     ):
         say(f"{name}: {server!r}, {broker!r}")
-        yield Stage(server, broker, log)
+        try:
+            yield Stage(server, broker, log)
+        finally:
+            _remove_positions(broker)
+
+
+def _remove_positions(broker: Broker) -> None:
+    """Delete the topics in which publishers of this run kept their positions."""
+    admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
+    for topic in admin.list_topics(timeout=30).topics:
+        if topic.startswith(Journal(NAMES).topic):
+            broker.delete_topic(topic)
