@@ -74,3 +74,14 @@ def test_a_publisher_whose_position_runs_ahead_loses_events_and_is_found(
     assert said.code == 1, said.text
     assert said.figures["lost"] > 0, said.text
     assert said.figures["phantom"] == 0
+
+
+@pytest.mark.timeout(600)
+def test_a_publisher_that_is_not_fenced_repeats_events_when_it_thaws_and_is_found(
+    tmp_path: Path,
+) -> None:
+    frozen = ("--publishers", "2", "--only", "publisher-frozen", "--times", "3", "--hold", "8")
+    options = ("--mutant", "not-fenced", *frozen, "--latency", "0.03")  # seldom between two pages
+    said = chaos(tmp_path, *options, seed=103, MODE="kafka-python/exactly-once")
+    assert said.code == 1, said.text
+    assert said.figures["duplicates"] > 0, said.text

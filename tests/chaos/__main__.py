@@ -10,12 +10,13 @@ import shutil
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from local.ladder import NothingAvailable
 from local.scratch import ROOT
 from tests.acceptance.publishers import COMMAND
-from tests.chaos.mode import default, named, written
+from tests.chaos.mode import DEFAULT, named, written
 from tests.chaos.mutants import MODULE, MUTANTS
 from tests.chaos.plan import FULL, REPEATED, SHORT, Kind, planned
 from tests.chaos.report import failures, last_line, table
@@ -80,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--short", action="store_true", help="each kind once, and quickly")
     parser.add_argument("--only", type=Kind, nargs="+", choices=list(Kind), metavar="KIND")
     parser.add_argument("--times", type=int, help="how often each kind comes")
+    parser.add_argument("--hold", type=float, help="the longest time of a fault, seconds")
     parser.add_argument("--events", type=int, help="fewer than these fail the run")
     parser.add_argument("--minutes", type=float, default=MINUTES, help="the end, whatever happens")
     parser.add_argument("--kills", type=float, default=0.25, help="part that kills publishers too")
@@ -93,11 +95,12 @@ def _setting(options: argparse.Namespace) -> Setting:
     """What is to run; also fills in what the options leave open."""
     seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(10**6))
     options.pace, times, events = (SHORT, 1, 500) if options.short else (FULL, TIMES, EVENTS)
+    options.pace = replace(options.pace, hold=options.hold or options.pace.hold)
     options.only = options.only or (REPEATED if options.short else tuple(Kind))
     options.times = options.times or times
     options.events = events if options.events is None else options.events
     return Setting(
-        mode=named(os.environ.get("MODE") or written(default())),
+        mode=named(os.environ.get("MODE") or written(DEFAULT)),
         seed=seed,
         folder=_folder(seed),
         publishers=options.publishers,

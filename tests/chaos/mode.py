@@ -3,6 +3,7 @@
 from benchmarks.modes import MODES, Mode, refusal
 
 EXACTLY_ONCE = "exactly-once"
+DEFAULT = Mode("kafka-python", EXACTLY_ONCE)
 CHOICES = {f"{mode.client}/{mode.delivery}": mode for mode in MODES}
 
 
@@ -14,12 +15,6 @@ def named(text: str) -> Mode:
     if why:
         raise SystemExit(f"MODE={text}: {why}")
     return CHOICES[text]
-
-
-def default() -> Mode:
-    """Exactly-once through kafka-python, where the publisher has it."""
-    strictest, other = Mode("kafka-python", EXACTLY_ONCE), Mode("kafka-python", "at-least-once")
-    return other if refusal(strictest) else strictest
 
 
 def written(mode: Mode) -> str:

@@ -3,12 +3,16 @@
 Each must fail a run of the faults that it cannot bear, or the suite proves nothing.
 """
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from unittest.mock import patch
 
+from publisher.adapters.journal import Journal
+from publisher.adapters.kafka_config import Config
 from publisher.adapters.kafka_python import KafkaPythonDelivery
+from publisher.adapters.kafka_python_transactions import KafkaPythonTransactions
 from publisher.cli import main
 from publisher.relay import Relay
 from publisher.window import Page
@@ -16,6 +20,7 @@ from publisher.window import Page
 MODULE = "tests.chaos.mutants"
 
 _send, _settle = Relay._send, Relay._settle
+_make = KafkaPythonTransactions.__init__
 
 
 def stored_early(self: Relay, page: Page) -> None:
@@ -39,12 +44,21 @@ def passed_over_gaps(self: Relay, timeout: float) -> None:
     _settle(self, timeout)
 
 
+def not_fenced(
+    self: KafkaPythonTransactions, servers: str, config: Config, journal: Journal
+) -> None:
+    """Each process has a transactional id of its own: who takes over ends no transaction."""
+    _make(self, servers, config, journal)
+    self._ours = {**self._ours, "transactional_id": f"{journal.topic}.{os.getpid()}"}
+
+
 MUTANTS: Mapping[str, Sequence[AbstractContextManager[object]]] = {
     "stored-before-acknowledged": [patch.object(Relay, "_send", stored_early)],
     "counted-over-gaps": [
         patch.object(KafkaPythonDelivery, "_count", counted_over_gaps),
         patch.object(Relay, "_settle", passed_over_gaps),
     ],
+    "not-fenced": [patch.object(KafkaPythonTransactions, "__init__", not_fenced)],
 }
 
 

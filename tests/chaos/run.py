@@ -12,7 +12,8 @@ from tests.chaos.site import Setting, Site, site
 from tests.chaos.topic import Topic
 
 PATIENCE = 90.0
-QUIET = 10.0
+QUIET = 15.0
+LONGEST = 600.0
 SOON = 5.0
 
 
@@ -157,4 +158,4 @@ def wait_for_the_rest(here: Site, topic: Topic) -> None:
             seen, since = topic.reader.records, time.monotonic()
         return wanted <= topic.reader.changes or time.monotonic() - since > QUIET
 
-    here.until(ended, PATIENCE)
+    here.until(ended, LONGEST)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from benchmarks.modes import Mode, refusal
+from benchmarks.modes import Mode
 from tests.chaos import mode
-from tests.chaos.mode import default, named, written
+from tests.chaos.mode import named, written
 
 
 def test_a_mode_is_written_and_read_as_client_and_delivery() -> None:
@@ -23,9 +23,3 @@ def test_a_mode_that_the_publisher_lacks_is_refused_with_the_reason(
     monkeypatch.setattr(mode, "refusal", lambda mode: "the package x is not installed")
     with pytest.raises(SystemExit, match="MODE=librdkafka/exactly-once: the package x"):
         named("librdkafka/exactly-once")
-
-
-def test_the_default_is_the_strictest_that_there_is() -> None:
-    assert default().client == "kafka-python"
-    there_is = refusal(Mode("kafka-python", "exactly-once")) is None
-    assert (default().delivery == "exactly-once") == there_is
