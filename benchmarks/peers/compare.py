@@ -91,7 +91,7 @@ def figures(runs: Runs) -> Iterator[Figure]:
             yield from _contestant(name if name == "debezium" else f"peers.{name}", found)
     for client in clients:
         yield from _beside_debezium(client, runs[client], runs["debezium"])
-        for name in runs.keys() - {"debezium", *clients}:
+        for name in (name for name in runs if name not in {"debezium", *clients}):
             ratio = _rate(runs[client]) / _rate(runs[name])
             yield Figure(f"peers.{name}.{client}.rate_ratio", ratio, PEER_GOALS[client])
 
