@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from publisher import guards
@@ -38,6 +38,7 @@ class Inspection:
     unsafe_commits: Sequence[str]
     id_cache: int | None
     wakes: bool
+    missing_for_retention: str = ""
 
     @property
     def all_topics(self) -> list[str]:
@@ -102,6 +103,39 @@ def _new_position(inspection: Inspection) -> Finding:
             f"{', '.join(others)}",
         )
     return Finding("info", f"position {inspection.name!r} is new: {rows} will be published")
+
+
+def retention_findings(
+    inspection: Inspection, horizon: timedelta | None, margin: timedelta | None, now: datetime
+) -> Iterator[Finding]:
+    """What keeps published rows in the table, or removes them too early; None: all of them stay."""
+    if horizon is None:
+        return
+    if inspection.missing_for_retention:
+        yield Finding(
+            "warning",
+            "published rows are not removed, for this role may not: "
+            f"{inspection.missing_for_retention}; or set PUBLISHER_RETENTION=off",
+        )
+    if margin is not None and horizon < margin:
+        yield Finding(
+            "warning",
+            "PUBLISHER_RETENTION is less than PUBLISHER_REPUBLISH_MARGIN: after a fail-over, rows "
+            "that should be published again may be removed; raise the former",
+        )
+    for standing in inspection.standings:
+        if standing.is_left_behind(now - horizon):
+            yield Finding("warning", _holds(standing))
+
+
+def _holds(standing: Standing) -> str:
+    name, since = standing.name, standing.updated_at.isoformat(timespec="seconds")
+    return (
+        f"position {name!r} was stored at {since} for the last time, longer ago than "
+        f"PUBLISHER_RETENTION, and {standing.runs}: rows that it has not published are not "
+        f"removed ({waiting(standing.backlog)}). If it is not run any more: outbox-publisher "
+        f"position remove {name}"
+    )
 
 
 def topic_findings(inspection: Inspection, states: Mapping[str, int | str]) -> Iterator[Finding]:

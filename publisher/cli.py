@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any, NoReturn
 
@@ -20,7 +21,8 @@ from publisher.adapters.connection import PATIENCE, Connection, answering, conne
 from publisher.adapters.journal import Journal
 from publisher.adapters.pooler import shares_sessions
 from publisher.adapters.reasons import CREATED, EXISTS
-from publisher.checks import Finding, database_findings, topic_findings
+from publisher.adapters.retained import PostgresRetained
+from publisher.checks import Finding, database_findings, retention_findings, topic_findings
 from publisher.config import Config, load
 from publisher.errors import (
     ConfigurationInvalid,
@@ -30,10 +32,12 @@ from publisher.errors import (
 )
 from publisher.health import Health
 from publisher.http import Sidecar
-from publisher.moment import moment_option
+from publisher.moment import age_option, moment_option
 from publisher.ports import Broker, Limits
 from publisher.position import Position
+from publisher.pruning import Progress, Pruner, report
 from publisher.relay import Relay
+from publisher.retention import Retention
 from publisher.standing import counted, waiting
 from publisher.stop import Stop
 from publisher.telemetry import configure_logs
@@ -90,7 +94,8 @@ def _publish(config: Config) -> None:
     sidecar = Sidecar(config.http, health, config.name)
     log.info("started", name=config.name, http=sidecar.address, version=schemas.__version__)
     try:
-        build_relay(config, health, stop).run(stop)
+        with pruning(config, health, stop):
+            build_relay(config, health, stop).run(stop)
     finally:
         sidecar.close()
     log.info("stopped", name=config.name, acknowledged=health.acknowledged)
@@ -112,6 +117,26 @@ def build_relay(config: Config, health: Health, stop: Stop) -> Relay:
         health=health,
         limits=Limits(rows=config.page_rows, bytes=config.page_bytes),
     )
+
+
+@contextmanager
+def pruning(config: Config, health: Health, stop: Stop) -> Iterator[None]:
+    """Remove what may go while the block runs, unless the settings say that it stays."""
+    horizon = config.retention
+    if horizon is None:
+        yield
+        return
+    retention = Retention(
+        lambda unwanted: closing(retained(config, horizon, unwanted=unwanted)),
+        health=health,
+        stop=stop,
+        every=config.prune_every.total_seconds(),
+    )
+    retention.start()
+    try:
+        yield
+    finally:
+        retention.end()
 
 
 def _broker(config: Config) -> Broker:
@@ -142,6 +167,9 @@ def _findings(config: Config) -> Iterator[Finding]:
             inspection = tables.inspect(connection, config.name)
             pooled = shares_sessions(connection, config.database_url.get_secret_value())
         yield from database_findings(inspection, config.margin)
+        yield from retention_findings(
+            inspection, config.retention, config.margin, datetime.now(UTC)
+        )
         if pooled:
             yield Finding("warning", guards.POOLED)
     except (CredentialsRejected, Unavailable) as exc:
@@ -223,6 +251,46 @@ def remove(config: Config, which: str) -> None:
 def _refuse_running(connection: Connection, name: str) -> None:
     if not tables.lock_position(connection, name):
         raise PublisherError(f"the publisher {name!r} is running: stop it first")
+
+
+@commands.command()
+@click.option(
+    "--older-than",
+    callback=age_option,
+    help="remove what was recorded before that: 90s, 30m, 1h, 7d [PUBLISHER_RETENTION]",
+)
+@click.option("--dry-run", is_flag=True, help="say what would be removed, and remove nothing")
+@configured
+def prune(config: Config, older_than: timedelta | None, dry_run: bool) -> None:
+    """Remove rows that every publisher has published and that are old enough, and say what holds
+    others back.
+
+    `run` does it by itself. Ranges of rows are removed one by one: it may be ended at any time.
+    """
+    horizon = config.retention if older_than is None else older_than
+    if horizon is None:
+        raise ConfigurationInvalid("PUBLISHER_RETENTION is off: say --older-than, such as 7d")
+    with closing(retained(config, horizon, dry_run=dry_run)) as rows:
+        done = Pruner(rest=_rest, tell=Progress(_tell)).prune(rows)
+    with database(config) as connection:
+        standings = tables.read_standings(connection)
+    for line in report(done, standings, dry_run=dry_run):
+        click.echo(line)
+
+
+def retained(config: Config, horizon: timedelta, **options: Any) -> PostgresRetained:
+    """The retained rows of the database of the settings."""
+    url = config.database_url.get_secret_value()
+    return PostgresRetained(url, name=config.name, horizon=horizon, **options)
+
+
+def _rest(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False
+
+
+def _tell(line: str) -> None:
+    click.echo(line, err=True)
 
 
 @commands.group()

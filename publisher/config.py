@@ -23,7 +23,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from publisher.environment import PREFIX, unknown_variables
 from publisher.errors import ConfigurationInvalid
-from publisher.moment import parse_age
+from publisher.moment import LONGEST, parse_age
 
 
 def _postgres_url(url: SecretStr) -> SecretStr:
@@ -90,8 +90,24 @@ def _name(name: str) -> str:
 def _duration(value: object) -> object:
     with suppress(OverflowError):
         value = parse_age(value) if isinstance(value, str) else value
-    if not isinstance(value, timedelta) or value > timedelta(days=3650):
+    if not isinstance(value, timedelta) or value >= LONGEST:
         raise ValueError("is not a duration; write 90s, 30m, 1h or 7d")
+    return value
+
+
+def _retention(value: object) -> object:
+    if value is None or (isinstance(value, str) and value.lower() == "off"):
+        return None
+    try:
+        return _duration(value)
+    except ValueError as exc:
+        raise ValueError(f"{exc}, or off") from None
+
+
+def _interval(value: object) -> object:
+    value = _duration(value)
+    if value == timedelta():
+        raise ValueError("is no interval; write 1s or more")
     return value
 
 
@@ -137,6 +153,10 @@ class Config(ClientConfig):
     otherwise, or stop."""
     republish_margin: Annotated[timedelta, BeforeValidator(_duration)] = timedelta(hours=1)
     """How much that is, counted back from when the position was last stored."""
+    retention: Annotated[timedelta | None, BeforeValidator(_retention)] = timedelta(days=7)
+    """The age from which published rows are removed; None: they stay."""
+    prune_every: Annotated[timedelta, BeforeValidator(_interval)] = timedelta(minutes=10)
+    """How often the active publisher removes them."""
     wake_up: Literal["notify", "poll"] = "notify"
     """Who ends a rest: a writer, or the publisher itself every few milliseconds."""
     http: Annotated[str, AfterValidator(_listener)] = "127.0.0.1:9464"

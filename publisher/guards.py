@@ -17,6 +17,14 @@ RIGHTS = {
 }
 """What the role of the publisher needs."""
 
+RETENTION_RIGHTS = {
+    "outbox_event": "SELECT, DELETE",
+    "outbox_position": "SELECT",
+    "outbox_parked": "SELECT",
+    "outbox_request": "SELECT, DELETE",
+}
+"""What it needs to remove what is published."""
+
 POOLED = (
     "a pooler lends the session of PUBLISHER_DATABASE_URL to others between transactions: writers "
     "cannot wake this publisher, and the lock by which others of its name stand by is not "

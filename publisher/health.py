@@ -20,9 +20,11 @@ class Health:
         self._clock = clock
         self._turned = self._position_known = self._measured = clock()
         self._backlog: Backlog | None = None
+        self._pruned_at: float | None = None
         self._waits_for: str | None = "the first connection"
         self.active = False
         self.acknowledged = 0
+        self.pruned = 0
         self.waits = 0
 
     def turned(self) -> None:
@@ -51,6 +53,10 @@ class Health:
     def position_known(self) -> None:
         """The stored position tells the truth just now."""
         self._position_known = self._clock()
+
+    def pruned_all(self) -> None:
+        """Nothing that may be removed is left just now, or that is not this process's part."""
+        self._pruned_at = self._clock()
 
     @property
     def alive(self) -> bool:
@@ -85,3 +91,10 @@ class Health:
     def position_age(self) -> float:
         """Seconds since the stored position was known to tell the truth."""
         return self._clock() - self._position_known
+
+    @property
+    def prune_age(self) -> float | None:
+        """Seconds since everything was removed that may go; None where this process does not."""
+        if self._pruned_at is None or not self.active:
+            return None
+        return self._clock() - self._pruned_at

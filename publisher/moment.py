@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import click
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+LONGEST = timedelta(days=3650)
+"""An age is shorter than this."""
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -40,3 +43,13 @@ def moment_option(ctx: click.Context, param: click.Parameter, value: str) -> dat
             f"{value!r} is not a moment: write 90s, 30m, 1h, 7d, now, beginning, or an ISO 8601 "
             "time such as 2026-01-31T12:00:00Z"
         ) from exc
+
+
+def age_option(ctx: click.Context, param: click.Parameter, value: str | None) -> timedelta | None:
+    """Read an option that is an age, or not given, for `click.option(callback=...)`."""
+    if value is None:
+        return None
+    with suppress(OverflowError):
+        if (age := parse_age(value)) is not None and age < LONGEST:
+            return age
+    raise click.BadParameter(f"{value!r} is not an age: write 90s, 30m, 1h or 7d")

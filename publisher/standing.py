@@ -43,6 +43,10 @@ class Standing:
     def runs(self) -> str:
         return f"a publisher runs ({self.holder})" if self.holder else "no publisher runs"
 
+    def is_left_behind(self, horizon: datetime) -> bool:
+        """Whether it was last stored before that, and not because nothing had to be published."""
+        return self.updated_at < horizon and (self.holder is None or self.backlog.rows > 0)
+
     def __str__(self) -> str:
         at = self.position
         inside = f" inside {at.now}, published up to id {at.last_id}" if at.now else ""

@@ -25,12 +25,14 @@ class Metrics(Collector):
             ("lag_seconds", "Age of the oldest row that is not published.", health.lag_seconds),
             ("lag_rows", "Rows not published, counted up to 100000.", health.lag_rows),
             ("position_age_seconds", "Time since the position was right.", health.position_age),
+            ("prune_age_seconds", "Time since all was removed that may go.", health.prune_age),
             ("ready", "1 while nothing stands in the way.", health.ready),
             ("active", "1 while this process holds the position.", health.active),
         ):
             yield self._gauge(what, text, value)
         for what, text, count in (
             ("records_acknowledged", "Records that Kafka acknowledged.", health.acknowledged),
+            ("rows_pruned", "Published rows that were removed.", health.pruned),
             ("waits", "Turns that ended in a wait for what was missing.", health.waits),
         ):
             yield self._counter(what, text, count)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -15,6 +16,7 @@ from local.ladder import NothingAvailable
 from local.postgres import Postgres, database_name, django_settings, postgres
 from local.scratch import ROOT
 from tests.needs import unmet
+from tests.writers import execute
 
 _numbers = count(1)
 
@@ -67,6 +69,22 @@ def migrated_template(postgres_server: Postgres) -> Iterator[str]:
     with _database(postgres_server) as url:
         migrate(url)
         yield database_name(url)
+
+
+@pytest.fixture
+def role(migrated_database_url: str) -> Iterator[str]:
+    """The name of a role that may log in, by its name as password, and nothing else."""
+    name = "role_" + urlsplit(migrated_database_url).path.strip("/")
+    execute(migrated_database_url, f"CREATE ROLE {name} LOGIN PASSWORD '{name}'")
+    yield name
+    execute(migrated_database_url, f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+@pytest.fixture
+def role_url(migrated_database_url: str, role: str) -> str:
+    """The database, as that role."""
+    parts = urlsplit(migrated_database_url)
+    return parts._replace(netloc=f"{role}:{role}@{parts.hostname}:{parts.port}").geturl()
 
 
 @pytest.fixture(scope="session")

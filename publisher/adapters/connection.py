@@ -229,6 +229,11 @@ def _meaning(exc: psycopg.Error, role: str) -> str:
                 "PostgreSQL ended the session: it restarts, an administrator ended it, or this "
                 "publisher was frozen and one that stands by has taken over"
             )
+        case pg.LockNotAvailable():
+            return (
+                f"{reason}: another session holds rows of outbox_event, or moves a position (look "
+                "at pg_locks)"
+            )
         case pg.InsufficientPrivilege():
             return _missing_right(reason, role)
     if exc.sqlstate:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from publisher import guards
 from publisher.adapters.connection import Connection
 from publisher.checks import Inspection
 from publisher.errors import StoreUnavailable
-from publisher.guards import RIGHTS, Identity
+from publisher.guards import RETENTION_RIGHTS, RIGHTS, Identity
 from publisher.leader import Holder
 from publisher.ports import Backlog, Topic
 from publisher.position import NOTHING, Position, Snapshot
@@ -47,15 +47,20 @@ def read_topics(connection: Connection) -> list[Topic]:
 
 def refuse_missing_rights(connection: Connection) -> None:
     """Raise `StoreUnavailable` with every right that this role lacks."""
-    wanted = [(table, right) for table, rights in RIGHTS.items() for right in rights.split(", ")]
+    grants = missing_grants(connection, RIGHTS)
+    if grants:
+        role = connection.info.user
+        raise StoreUnavailable(f"the role {role!r} may not read or write the tables: {grants}")
+
+
+def missing_grants(connection: Connection, rights: Mapping[str, str]) -> str:
+    """What would give this role the rights on these tables that it lacks; empty where it does."""
+    wanted = [(table, right) for table, some in rights.items() for right in some.split(", ")]
     tables, privileges = map(list, zip(*wanted, strict=True))
     missing = connection.execute(
         statement("missing_rights"), {"tables": tables, "privileges": privileges}
-    ).fetchall()
-    if missing:
-        role = missing[0][0]
-        grants = "; ".join(f"GRANT {right} TO {role}" for _, right in missing)
-        raise StoreUnavailable(f"the role {role!r} may not read or write the tables: {grants}")
+    )
+    return "; ".join(f"GRANT {right} TO {role}" for role, right in missing)
 
 
 def inspect(connection: Connection, name: str) -> Inspection:
@@ -76,6 +81,7 @@ def inspect(connection: Connection, name: str) -> Inspection:
         unsafe_commits=unsafe_commits,
         id_cache=id_cache,
         wakes=wakes,
+        missing_for_retention=missing_grants(connection, RETENTION_RIGHTS),
     )
 
 
@@ -151,6 +157,7 @@ def rebase_position(
 ) -> Position:
     """Move the position so that what was recorded since then is published again."""
     with connection.transaction():
+        connection.execute(statement("lock_retention"))
         _disarm_restored(connection, since)
         row = connection.execute(
             statement("rebase_position"),

@@ -1,5 +1,13 @@
 INSERT INTO outbox_position AS p (name, epoch, system_identifier, timeline)
-VALUES (%(name)s, 1, %(system_identifier)s, %(timeline)s)
+SELECT %(name)s, 1, %(system_identifier)s::bigint, %(timeline)s::integer
+FROM (
+    -- A new position wants every row there is: none is removed until it is seen (see
+    -- lock_retention.sql). One that exists waits for nobody.
+    SELECT CASE
+        WHEN NOT EXISTS (SELECT FROM outbox_position WHERE name = %(name)s)
+        THEN pg_advisory_xact_lock(hashtextextended('outbox-publisher-retention', 0))
+    END
+) AS locked
 ON CONFLICT (name) DO UPDATE SET
     epoch = p.epoch + 1,
     system_identifier = coalesce(p.system_identifier, excluded.system_identifier),

@@ -55,17 +55,17 @@ class Publisher:
 
     @property
     def acknowledged(self) -> float:
-        return self._metric("outbox_publisher_records_acknowledged_total")
+        return self.metric("outbox_publisher_records_acknowledged_total")
 
     @property
     def active(self) -> bool:
-        return self._metric("outbox_publisher_active") == 1
+        return self.metric("outbox_publisher_active") == 1
 
     @property
     def waits(self) -> float:
-        return self._metric("outbox_publisher_waits_total")
+        return self.metric("outbox_publisher_waits_total")
 
-    def _metric(self, name: str) -> float:
+    def metric(self, name: str) -> float:
         metrics = get(f"http://{self.address}/metrics")[1]
         found = re.search(rf"^{name}.* (\S+)$", metrics, re.M)
         assert found is not None

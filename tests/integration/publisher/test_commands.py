@@ -324,3 +324,59 @@ def test_the_last_words_of_a_publisher_are_a_line_of_its_log(migrated_database_u
     assert (last["event"], last["error"]) == ("failed", "CredentialsRejected")
     assert "does not exist" in last["reason"]
     assert done.stdout == ""
+
+
+def test_prune_says_what_it_removed_and_what_holds_rows_back(url: str, command: Command) -> None:
+    write(url, b"a", b"b")
+    published(url)
+    published(url, "reports")
+    write(url, b"c")
+    published(url)
+    execute(url, "UPDATE outbox_event SET created_at = created_at - interval '8 days'")
+    assert command("prune", "--dry-run").out.startswith(
+        "would remove 2 rows and 0 done requests\nposition 'reports' holds rows back: 1 row waits"
+    )
+    done = command("prune")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("removed 2 rows and 0 done requests\nposition 'reports' holds")
+    assert done.out.endswith("outbox-publisher position remove reports\n")
+    assert command("position", "remove", "reports").code == 0
+    assert command("prune").out == "removed 1 row and 0 done requests\n"
+
+
+def test_prune_takes_another_age(url: str, command: Command) -> None:
+    write(url, b"a")
+    published(url)
+    assert command("prune", "--older-than", "1h").out == "removed 0 rows and 0 done requests\n"
+    done = command("prune", "--older-than", "week")
+    assert done.code == 2
+    assert "'week' is not an age: write 90s, 30m, 1h or 7d" in done.err
+    assert command("prune", "--older-than", "0s").out == "removed 1 row and 0 done requests\n"
+
+
+def test_prune_needs_an_age_where_retention_is_off(
+    url: str, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PUBLISHER_RETENTION", "off")
+    done = command("prune")
+    assert (done.code, done.err) == (
+        2,
+        "PUBLISHER_RETENTION is off: say --older-than, such as 7d\n",
+    )
+    assert command("prune", "--older-than", "7d").code == 0
+
+
+def test_check_names_a_position_that_nobody_moves_any_more_and_a_missing_grant(
+    url: str, command: Command, topic: str, role: str, role_url: str
+) -> None:
+    published(url, "reports")
+    execute(url, "UPDATE outbox_position SET updated_at = updated_at - interval '8 days'")
+    assert "outbox-publisher position remove reports\n" in command("check").out
+    execute(
+        url,
+        f"GRANT SELECT ON outbox_event, outbox_metadata, outbox_topic, outbox_parked TO {role}; "
+        f"GRANT SELECT, INSERT, UPDATE ON outbox_position TO {role}",
+    )
+    done = command("check", "--database-url", role_url)
+    assert f"GRANT DELETE ON outbox_event TO {role}" in done.out
+    assert done.code == 0

@@ -1,8 +1,13 @@
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from publisher.checks import Inspection, database_findings, topic_findings
+from publisher.checks import (
+    Inspection,
+    database_findings,
+    retention_findings,
+    topic_findings,
+)
 from publisher.guards import Identity
 from publisher.leader import Holder
 from publisher.ports import Backlog, Topic
@@ -94,3 +99,37 @@ def test_a_topic_that_rows_wait_for_and_nobody_declares_is_named() -> None:
 def test_a_project_without_topics_is_told() -> None:
     (text,) = of_topics(1, topics=[])
     assert "the project declares no topic" in text
+
+
+def of_retention(days: int | None = 7, margin: timedelta | None = None, **what: Any) -> list[str]:
+    horizon = None if days is None else timedelta(days=days)
+    now = datetime.now(UTC)
+    found = retention_findings(replace(GOOD, **what), horizon, margin, now)
+    return [str(finding) for finding in found]
+
+
+LEFT = replace(
+    RUNNING, name="reports", holder=None, updated_at=datetime.now(UTC) - timedelta(days=8)
+)
+
+
+def test_a_position_that_nobody_moves_any_more_keeps_rows_and_is_named_with_its_cure() -> None:
+    (text,) = of_retention(standings=[RUNNING, LEFT])
+    assert text.startswith("warning: position 'reports' was stored at ")
+    assert text.endswith("outbox-publisher position remove reports")
+    assert of_retention(9, standings=[RUNNING, LEFT]) == []
+    assert of_retention(None, standings=[RUNNING, LEFT]) == []
+
+
+def test_a_right_that_is_missing_to_remove_rows_is_a_warning_with_its_grant() -> None:
+    grant = "GRANT DELETE ON outbox_event TO relay"
+    (text,) = of_retention(missing_for_retention=grant)
+    assert text.startswith("warning: published rows are not removed")
+    assert grant in text
+    assert of_retention(None, missing_for_retention=grant) == []
+
+
+def test_rows_that_a_fail_over_would_publish_again_should_not_be_removed() -> None:
+    (text,) = of_retention(1, margin=timedelta(days=2))
+    assert "less than PUBLISHER_REPUBLISH_MARGIN" in text
+    assert of_retention(2, margin=timedelta(days=2)) == []

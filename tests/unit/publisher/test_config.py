@@ -239,3 +239,26 @@ def test_a_margin_that_is_no_duration_is_refused(
     monkeypatch.setenv("PUBLISHER_REPUBLISH_MARGIN", text)
     with pytest.raises(ConfigurationInvalid, match=r"PUBLISHER_REPUBLISH_MARGIN.*write 90s, 30m"):
         read()
+
+
+@pytest.mark.parametrize("given", ["off", "OFF"])
+def test_retention_may_be_switched_off(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    assert read().retention == timedelta(days=7)
+    monkeypatch.setenv("PUBLISHER_RETENTION", given)
+    assert read().retention is None
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "cure"),
+    [
+        ("PUBLISHER_RETENTION", "week", "write 90s, 30m, 1h or 7d, or off"),
+        ("PUBLISHER_PRUNE_EVERY", "0s", "write 1s or more"),
+        ("PUBLISHER_PRUNE_EVERY", "off", "write 90s, 30m, 1h or 7d"),
+    ],
+)
+def test_a_wrong_retention_is_named_with_the_cure(
+    monkeypatch: pytest.MonkeyPatch, variable: str, text: str, cure: str
+) -> None:
+    monkeypatch.setenv(variable, text)
+    with pytest.raises(ConfigurationInvalid, match=f"{variable}='{text}': .*{cure}$"):
+        read()
