@@ -54,7 +54,7 @@ types: $(VENV)/.dev ## Check types: mypy strict, and what users write with pyrig
 bench: $(VENV)/.dev ## Measure; prints a table, writes flat JSON to the path in BENCH_JSON
 	@$(BIN)/python -m benchmarks
 
-bench-full: $(VENV)/.dev ## The same, and what takes long: a backlog of millions
+bench-full: $(VENV)/.dev ## The same, and what takes long: a backlog of millions, and millions that come and go
 	@$(BIN)/python -m benchmarks --suite=full
 
 bench-peers: $(VENV)/.dev ## Measure other relays beside ours: Debezium and two of PyPI

@@ -17,7 +17,18 @@ from typing import TextIO
 
 from rich.console import Console
 
-from benchmarks import backlog, commit, disturbed, drain, idle, large, latency, window, write
+from benchmarks import (
+    backlog,
+    commit,
+    disturbed,
+    drain,
+    idle,
+    large,
+    latency,
+    soak,
+    window,
+    write,
+)
 from benchmarks.figures import Figure, missed, table, write_json
 from benchmarks.log import NotMeasured
 from benchmarks.modes import MODES, Mode, present
@@ -41,6 +52,7 @@ QUICK: Mapping[str, Benchmark] = {
 FULL: Mapping[str, Benchmark] = {
     **QUICK,
     "backlog": lambda chosen, modes, say: backlog.measure(modes, say),
+    "soak": lambda chosen, modes, say: soak.measure(chosen.soak_events, modes, say),
 }
 PEERS: Mapping[str, Benchmark] = {
     "peers": lambda chosen, modes, say: compare.measure(chosen.events, modes, say),
@@ -115,6 +127,12 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=100_000,
         help="of the backlog that kafka-python drains; librdkafka gets five times as many",
+    )
+    parser.add_argument(
+        "--soak-events",
+        type=int,
+        default=soak.EVENTS,
+        help="that are written, relayed and removed in all of the soak",
     )
     return parser
 

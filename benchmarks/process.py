@@ -98,8 +98,15 @@ def running(
 
 
 @contextmanager
-def publisher(mode: Mode, url: str, servers: str, name: str | None = None) -> Iterator[Measured]:
-    """`outbox-publisher run` at its defaults; under a new name it starts at the beginning."""
+def publisher(
+    mode: Mode,
+    url: str,
+    servers: str,
+    name: str | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[Measured]:
+    """`outbox-publisher run`, at its defaults but for the `settings`; under a new name it starts at
+    the beginning."""
     env = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PUBLISHER_")},
         **mode.environment,
@@ -107,6 +114,7 @@ def publisher(mode: Mode, url: str, servers: str, name: str | None = None) -> It
         "PUBLISHER_KAFKA_BOOTSTRAP_SERVERS": servers,
         "PUBLISHER_NAME": name or new_name(),
         "PUBLISHER_HTTP": "127.0.0.1:0",
+        **(settings or {}),
     }
     with running([sys.executable, "-m", "publisher.cli", "run"], env) as measured:
         yield measured

@@ -7,14 +7,33 @@ from types import ModuleType
 
 import pytest
 
-from benchmarks import backlog, commit, disturbed, drain, idle, large, latency, window, write
+from benchmarks import (
+    backlog,
+    commit,
+    disturbed,
+    drain,
+    idle,
+    large,
+    latency,
+    soak,
+    window,
+    write,
+)
 from benchmarks.__main__ import main
 from benchmarks.figures import Figure
 from benchmarks.log import Arrivals, NotMeasured
 from benchmarks.modes import FASTEST, Mode
 from local.process import DiedEarly, Process
 
-HUGE = {"backlog.5m.first_record_s", "backlog.5m.rss_mb", "backlog.5m.rate_vs_500k"}
+HUGE = {
+    "backlog.5m.first_record_s",
+    "backlog.5m.rss_mb",
+    "backlog.5m.rate_vs_500k",
+    "soak.rate_last_vs_first",
+    "soak.table_growth",
+    "soak.dead_share",
+    "soak.position_kb",
+}
 REQUIRED = {
     "drain.kafka-python.at-least-once.vs_bare",
     "drain.kafka-python.at-least-once.rss_mb",
@@ -47,8 +66,12 @@ def others() -> dict[ModuleType, list[Figure]]:
         for rate in latency.RATES
         for figure in latency.figures("latency", rate, [[1.0]], [[2.0]])
     ]
+    soaked = [
+        soak.Round(1_000, 100, 10, 0, 50, held=number in soak.HELD) for number in range(soak.ROUNDS)
+    ]
     return {
         latency: delays,
+        soak: [*soak.figures("soak", soaked)],
         idle: [*idle.figures({FASTEST: idle.Idle(0.5, 0)})],
         disturbed: [*disturbed.figures("disturbed", [calm])],
         large: [*large.figures({FASTEST: run(100, 120)})],
