@@ -15,12 +15,11 @@ from publisher.guards import RETENTION_RIGHTS
 from publisher.pruning import Range
 from publisher.sql import statement
 
-_LOCK_TIMEOUT = "SET lock_timeout = '2s'"
-
 # One message is one transaction, so that a process that is frozen cannot hold the lock; each
 # statement of it has a snapshot of its own.
-_PRUNE_EVENTS = statement("lock_retention") + b";" + statement("prune_events")
-_PRUNE_REQUESTS = statement("prune_requests")
+_BRIEFLY = b"SET LOCAL lock_timeout = '2s';"
+_PRUNE_EVENTS = _BRIEFLY + statement("lock_retention") + b";" + statement("prune_events")
+_PRUNE_REQUESTS = _BRIEFLY + statement("prune_requests")
 
 
 class PostgresRetained:
@@ -54,7 +53,6 @@ class PostgresRetained:
         identity = read_identity(self._connection)
         read_source(self._connection)
         refuse_missing_rights(self._connection)
-        self._connection.execute(_LOCK_TIMEOUT)
         self._params["system_identifier"] = identity.system_identifier
         self._params["timeline"] = identity.timeline
 

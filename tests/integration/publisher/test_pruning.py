@@ -345,6 +345,19 @@ def name_of(url: str) -> str:
     return url.rpartition("/")[2].partition("?")[0]
 
 
+def test_between_two_ranges_it_holds_nothing(url: str, connection: Connection) -> None:
+    write(url, b"a")
+    published(url)
+    with closing(PostgresRetained(url, name="x", horizon=NONE)) as rows:
+        assert rows.prune(0, 10).removed == 1
+        held = connection.execute(
+            "SELECT a.state, count(l.pid) FROM pg_stat_activity AS a LEFT JOIN pg_locks AS l USING "
+            "(pid) WHERE application_name = 'outbox-publisher:x:prune' AND datname = "
+            "current_database() GROUP BY a.state"
+        ).fetchall()
+    assert held == [("idle", 0)]
+
+
 def test_a_lock_that_others_hold_is_an_outage_and_not_waited_for_long(url: str) -> None:
     write(url, b"a")
     published(url)
