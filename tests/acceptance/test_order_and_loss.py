@@ -15,7 +15,9 @@ import pytest
 from local.kafka import Broker
 from local.process import Process
 from local.scratch import ROOT
+from publisher.adapters import retained
 from tests.acceptance.stress.ledger import Change, create_tables
+from tests.acceptance.stress.pruner import pruning
 from tests.acceptance.stress.verdict import Delivered, Verdict, judge
 from tests.conftest import MakeTopic
 from tests.waiting import eventually
@@ -187,6 +189,33 @@ def test_the_test_finds_the_fault_of_a_naive_reader(
     )
     assert verdict.committed > 500
     assert getattr(verdict, fault), verdict.order_and_completeness
+
+
+@pytest.mark.timeout(240)
+def test_every_committed_change_arrives_though_rows_are_removed_as_soon_as_they_may(
+    stress: Stress,
+) -> None:
+    with pruning(stress.url) as removed:
+        verdict = stress.run("publisher.cli", "run", seconds=10, faults=[kill] * 4)
+    assert verdict.committed > 500
+    assert verdict.order_and_completeness == (0, 0, 0), f"STRESS_SEED={SEED}"
+    assert removed.rows > verdict.committed / 2
+
+
+@pytest.mark.timeout(240)
+def test_the_test_finds_the_fault_of_who_removes_by_transaction_id(
+    stress: Stress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    naive = retained._PRUNE_EVENTS.replace(
+        b"pg_visible_in_snapshot(e.xid, s.prev)", b"e.xid < pg_snapshot_xmax(s.prev)"
+    )
+    monkeypatch.setattr(retained, "_PRUNE_EVENTS", naive)
+    with pruning(stress.url):
+        verdict = stress.run(
+            "publisher.cli", "run", seconds=8, faults=[kill] * 2, foreign_to_the_end=False
+        )
+    assert verdict.committed > 500
+    assert verdict.lost
 
 
 def delivered(row: int, n: int, *, sequence: int) -> Delivered:
