@@ -68,6 +68,7 @@ def _refused(row: Row, exc: Exception) -> RecordRejected:
 def removal(row: int) -> str:
     """How to give a row up, and what that means."""
     return (
-        f"give its event up with DELETE FROM outbox_event WHERE id = {row} (readers of a state "  # noqa: S608  # for people
-        "topic then keep the state before it, until the key changes again)"
+        f"give its event up with `outbox-publisher parked skip` or DELETE FROM outbox_event WHERE "  # noqa: S608  # for people
+        f"id = {row} (readers of a state topic then keep the state before it, until the key "
+        "changes again)"
     )

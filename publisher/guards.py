@@ -14,6 +14,8 @@ RIGHTS = {
     "outbox_metadata": "SELECT",
     "outbox_topic": "SELECT",
     "outbox_position": "SELECT, INSERT, UPDATE",
+    "outbox_parked": "SELECT, INSERT, UPDATE, DELETE",
+    "outbox_request": "SELECT, INSERT, UPDATE",
 }
 """What the role of the publisher needs."""
 

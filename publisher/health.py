@@ -26,6 +26,7 @@ class Health:
         self.acknowledged = 0
         self.pruned = 0
         self.waits = 0
+        self.parked: list[str] = []
 
     def turned(self) -> None:
         """The loop is alive."""

@@ -45,6 +45,7 @@ def _readiness(health: Health) -> dict[str, object]:
         "waits_for": health.reason,
         "lag_seconds": None if lag is None else round(lag, 3),
         "lag_rows": health.lag_rows,
+        "set_aside": health.parked,
     }
 
 

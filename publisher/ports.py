@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from publisher.errors import Unavailable
-from publisher.position import Position, Snapshot
+from publisher.position import Checkpoint, Position, Snapshot
 
 
 class Row(NamedTuple):
@@ -96,6 +96,39 @@ class Topic:
 
 
 @dataclass(frozen=True, slots=True)
+class Parked:
+    """What is set aside: a key behind a record that Kafka refuses, or a topic that cannot be
+    written (`key` is None).
+
+    Rows of it that the relay's position covers and `position` does not are unpublished, from row
+    `row`. Of these, a retry has published those up to id `cursor` that `until` covers.
+    """
+
+    id: int
+    topic: str
+    key: bytes | None
+    row: int
+    reason: str
+    position: Position
+    until: Position | None = None
+    cursor: int = 0
+    retries: int = 0
+
+    def __str__(self) -> str:
+        key = "" if self.key is None else f", key {self.key!r}"
+        return f"topic {self.topic!r}{key}, from outbox row {self.row}"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What an operator asks for: `retry` or `skip` something parked."""
+
+    id: int
+    verb: str
+    parked: int
+
+
+@dataclass(frozen=True, slots=True)
 class Tenure:
     """What a publisher gets with the position.
 
@@ -141,6 +174,30 @@ class Store(Protocol):
 
     def backlog(self, position: Position) -> Backlog:
         """Measure what is not published yet."""
+
+    def parked(self) -> Sequence[Parked]:
+        """What is set aside for this publisher, the oldest first."""
+
+    def park(self, parked: Parked) -> Parked:
+        """Set something aside; returns it with its id. Of each there is one."""
+
+    def keep(self, parked: Parked) -> None:
+        """Store how its retry has come along."""
+
+    def release(self, parked: Parked) -> None:
+        """It is set aside no longer."""
+
+    def parked_within(self, parked: Parked) -> tuple[int, int]:
+        """Ids between which (the first excluded) its unpublished rows lie that `until` covers."""
+
+    def parked_rows(self, parked: Parked, after: int, upto: int, limits: Limits) -> Chunk:
+        """Read its unpublished rows that `until` covers, with `after < id <= upto`."""
+
+    def requests(self) -> Sequence[Request]:
+        """What operators ask of this publisher and nobody has answered, in their order."""
+
+    def answer(self, request: Request, outcome: str) -> None:
+        """Say what became of a request."""
 
     def save(self, position: Position) -> None:
         """Store the position.
@@ -207,12 +264,16 @@ class Broker(Protocol):
         """Connect, and keep whoever sent for this publisher before from sending anything more,
         where pages are atomic. Raises `BrokerUnavailable`."""
 
-    def recover(self, tenure: Tenure) -> Position:
+    def recover(self, tenure: Tenure) -> Checkpoint:
         """Where to go on: the end of the last page, where pages are atomic and the database only
         mirrors it; else the tenure's position, which is kept from now on.
 
         Raises `PositionLost` where that end should be known and is not.
         """
+
+    def leaderless(self, topics: Collection[str]) -> Mapping[str, str]:
+        """Which of these topics wait for a broker that holds a part of them, in words. What is
+        sent to such a part waits too, and the rest goes on."""
 
     def unavailable(self, topics: Collection[str]) -> Mapping[str, str]:
         """Which of these topics cannot be written, and why. Answers from memory where it can.
@@ -223,7 +284,7 @@ class Broker(Protocol):
     def forget_topics(self) -> None:
         """Ask Kafka again, at the next question, about topics that could be written."""
 
-    def send(self, records: Sequence[Record], end: Position) -> Delivery:
+    def send(self, records: Sequence[Record], end: Checkpoint) -> Delivery:
         """Hand a page over, in order, without waiting for Kafka; behind it, `end` is reached.
 
         Records are taken once, one after the other; taking one may raise `RecordRejected`. Where

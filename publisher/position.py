@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +53,19 @@ class Position:
         if self.prev.sees(xid):
             return True
         return self.now is not None and row_id <= self.last_id and self.now.sees(xid)
+
+
+class Progress(NamedTuple):
+    """How far the retry of something parked has come: of what `until` covers, up to id `cursor`."""
+
+    parked: int
+    until: Position
+    cursor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What is reached once a page has arrived."""
+
+    position: Position
+    retried: Progress | None = None

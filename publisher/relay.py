@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import NoReturn
 
 import structlog
 
@@ -22,11 +21,15 @@ from publisher.errors import (
     TopicUnavailable,
     Unavailable,
 )
+from publisher.flight import Flight, Nothing
 from publisher.health import Health
 from publisher.leader import TRY_EVERY
 from publisher.paging import PageSize
-from publisher.ports import Backlog, Broker, Delivery, Limits, Store, Tenure
-from publisher.position import Position
+from publisher.parking import Parking
+from publisher.ports import Backlog, Broker, Limits, Row, Store, Tenure
+from publisher.position import Checkpoint, Position
+from publisher.recall import Recall
+from publisher.retry import Retry
 from publisher.stop import Stop
 from publisher.wakeup import Sleeper
 from publisher.window import Page, Window
@@ -47,18 +50,7 @@ class Pace:
     settle_at_stop: float = 3.0
     pages: int = 2
     transaction: float = 0.2
-
-
-@dataclass(slots=True)
-class _Flight:
-    page: Page
-    delivery: Delivery
-    sent_at: float
-    acknowledged: int = 0
-
-    @property
-    def landed(self) -> bool:
-        return self.acknowledged == len(self.page.rows)
+    probe: float = 2.0
 
 
 class Relay:
@@ -85,6 +77,15 @@ class Relay:
         self._rest = Backoff(first=self._pace.busy, last=self._pace.idle, factor=1.5)
         self._sleeper = Sleeper(store, rest=self._rest, nap=self._pace.nap)
         self._size = PageSize(limits or Limits(), seconds=self._pace.transaction)
+        self._parking = Parking(store)
+        self._recall = Recall(
+            store=store,
+            broker=broker,
+            parking=self._parking,
+            every=self._pace.probe,
+            clock=clock,
+        )
+        self._retries_next = False
         self._tenure = Tenure(Position(), "", inherited=True)
         self._failed: int | None = None
         self._proven = True
@@ -129,15 +130,20 @@ class Relay:
         self._save_when_due()
         self._measure_when_due()
         self._open_broker()
+        self._parking.flush()
         self._settle(0.0)
+        if not self._broker.is_open:
+            return 0.0  # It was given a record that is set aside now.
         self._look_into_stall()
+        self._health.parked = [str(parked) for parked in self._parking]
+        self._recall.look(self._position)
         if self._has_room():
-            if self._send_page():
+            if self._send_something():
                 self._rest.reset()
                 return 0.0
         else:
             self._read_ahead()
-        if not self._flights and self._position == self._saved:
+        if not self._flights and self._position == self._saved and self._recall.retry is None:
             return self._sleeper.rest()
         if not self._flights:
             return self._rest.next()
@@ -152,6 +158,7 @@ class Relay:
                 self._broker.close()
                 self._resume(tenure.position)
                 self._saved = tenure.position
+                self._recall.begin_anew()
 
     def _open_broker(self) -> None:
         if not self._broker.is_open:
@@ -165,7 +172,9 @@ class Relay:
     def _recover(self) -> None:
         """Go on from where it counts. Once Kafka keeps the position, the table has to say so
         before the first page is sent."""
-        self._resume(self._broker.recover(replace(self._tenure, position=self._position)))
+        reached = self._broker.recover(replace(self._tenure, position=self._position))
+        self._parking.resume(reached.retried)
+        self._resume(reached.position)
         if self._broker.atomic and not self._tenure.mirrored:
             self._save()
             self._tenure = replace(self._tenure, mirrored=True)
@@ -173,8 +182,9 @@ class Relay:
     def _resume(self, position: Position) -> None:
         """Start reading again behind what is acknowledged; what is on its way is forgotten."""
         self._position = position
-        self._flights: deque[_Flight] = deque()
+        self._flights: deque[Flight] = deque()
         self._read_from(position)
+        self._recall.rewind()
 
     def _read_from(self, position: Position) -> None:
         self._ahead: Page | None = None
@@ -197,6 +207,21 @@ class Relay:
         self._window.limits = self._size.limits
         return self._window.read()
 
+    def _send_something(self) -> bool:
+        """A page of the window, in turns with one of what is retried."""
+        self._retries_next = not self._retries_next
+        closing, retry = self._recall.closing, self._recall.retry
+        if retry and (self._retries_next or closing) and self._send_again(retry):
+            return True
+        return not closing and self._send_page()
+
+    def _send_again(self, retry: Retry) -> bool:
+        idle = not self._flights
+        rows = self._recall.read(retry, self._position, self._size.limits, idle=idle)
+        if rows:
+            self._dispatch(Page(rows, self._position, self._position), retry)
+        return rows is not None
+
     def _send_page(self) -> bool:
         """Send the next page. Where that fails it is read anew later, for rows may be removed."""
         page, self._ahead = self._ahead or self._read(), None
@@ -204,19 +229,37 @@ class Relay:
             return self._skip(page)
         self._sleeper.stir()
         try:
-            self._send(page)
+            return self._send(page)
         except Unavailable:
             self._read_from(page.start)
             raise
+
+    def _send(self, page: Page) -> bool:
+        rows = self._parking.sift(page.rows)
+        missing = self._broker.unavailable({row.topic for row in rows})
+        if missing and self._flights:
+            self._ahead = page  # What is on its way must not have to be read again.
+            return False
+        for topic, why in missing.items():
+            row = next(row for row in rows if row.topic == topic)
+            self._recall.set_aside(row, why, page.start, whole_topic=True)
+        self._dispatch(replace(page, rows=self._parking.sift(rows)))
         return True
 
-    def _send(self, page: Page) -> None:
-        self._require_topics({row.topic for row in page.rows})
+    def _dispatch(self, page: Page, retry: Retry | None = None) -> None:
+        """Hand a page over; one whose rows are all set aside takes its turn with the others."""
         if not self._flights:
             self._moved_at = self._clock()
+        if not page.rows:
+            self._flights.append(Flight(page, Nothing(), self._clock()))
+            return
         records = CloudEvents(self._tenure.source, page.rows)
-        delivery = self._broker.send(records, page.end)
-        self._flights.append(_Flight(page, delivery, self._clock()))
+        end = Checkpoint(page.end)
+        if retry is not None:
+            end = Checkpoint(self._position, retry.reached(page.rows[-1].id))
+            retry.on_its_way = True
+        delivery = self._broker.send(records, end)
+        self._flights.append(Flight(page, delivery, self._clock(), retry))
 
     def _skip(self, page: Page) -> bool:
         """Move over a page without rows; True where more of its window follows."""
@@ -234,51 +277,73 @@ class Relay:
             self._relax()
         return not ended
 
-    def _require_topics(self, topics: set[str]) -> None:
-        missing = self._broker.unavailable(topics)
-        if missing:
-            raise TopicUnavailable("; ".join(missing.values()))
-
     def _settle(self, timeout: float) -> None:
         while self._flights:
             flight = self._flights[0]
             self._move(flight, flight.delivery.settle(timeout))
             if flight.delivery.error is not None:
                 self._give_back(flight, flight.delivery.error)
+                return
             if not flight.landed:
                 return
             self._flights.popleft()
             self._landed(flight)
 
-    def _landed(self, flight: _Flight) -> None:
-        if self._broker.atomic:
-            self._size.took(len(flight.page.rows), self._clock() - flight.sent_at)
+    def _landed(self, flight: Flight) -> None:
+        rows = flight.page.rows
+        if flight.retry is not None:
+            flight.retry.arrived(len(rows), rows[-1].id)
+            return
+        if not rows:
+            self._position, self._moved_at = flight.page.end, self._clock()
+            self._proven = True
+        if self._broker.atomic and rows:
+            self._size.took(len(rows), self._clock() - flight.sent_at)
         self._relax()
 
-    def _move(self, flight: _Flight, acknowledged: int) -> None:
+    def _move(self, flight: Flight, acknowledged: int) -> None:
         if acknowledged > flight.acknowledged:
             self._health.acknowledged += acknowledged - flight.acknowledged
             flight.acknowledged = acknowledged
-            self._position = flight.page.after(acknowledged)
+            if flight.retry is None:
+                self._position = flight.page.after(acknowledged)
             self._moved_at = self._clock()
             self._proven = True
             self._rest.reset()
 
-    def _give_back(self, flight: _Flight, error: Unavailable) -> NoReturn:
+    def _give_back(self, flight: Flight, error: Unavailable) -> None:
         """Start again behind what is acknowledged, with fewer rows where Kafka refuses one.
 
-        What fails twice at the same row counts as refused, whatever the error.
+        A row that is refused alone is set aside with its key. What fails twice at the same row is
+        tried alone too, whatever the error.
         """
         rows = flight.page.rows[flight.acknowledged :]
-        atomic, row = self._broker.atomic, rows[0].id
-        if isinstance(error, RecordRejected):
-            self._size.narrow(rows, error.first, error.upto, atomic=atomic)
-        elif isinstance(error, TopicUnavailable) or row == self._failed:
-            self._size.narrow(rows, row, row, atomic=atomic)
-        self._failed = row
-        self._proven = False
         self._broker.close()
+        self._flights.clear()
+        if flight.retry is not None and flight.acknowledged:
+            flight.retry.arrived(flight.acknowledged, flight.page.rows[flight.acknowledged - 1].id)
+        self._proven = False
+        if isinstance(error, RecordRejected) and len(flight.page.rows) == 1:
+            if flight.retry is None:
+                self._recall.set_aside(rows[0], str(error), flight.page.start, whole_topic=False)
+            else:
+                self._recall.refused(flight.retry, rows[0], str(error))
+            return
+        self._narrow(flight, rows, error)
         raise error
+
+    def _narrow(self, flight: Flight, rows: Sequence[Row], error: Unavailable) -> None:
+        row = rows[0].id
+        failed, self._failed = self._failed, row
+        first = upto = row
+        if isinstance(error, RecordRejected):
+            first, upto = error.first, error.upto
+        elif row != failed and not isinstance(error, TopicUnavailable):
+            return
+        if flight.retry is not None:
+            flight.retry.narrow(upto)
+        else:
+            self._size.narrow(rows, first, upto, atomic=self._broker.atomic)
 
     def _relax(self) -> None:
         """Read whole pages again once the position has passed the refused row."""
@@ -298,8 +363,14 @@ class Relay:
         if self._health.reason is None:
             self._set_back(stall)
         self._broker.forget_topics()
-        self._require_topics({row.topic for row in rows})
-        raise stall
+        topics = {row.topic for row in rows}
+        missing = self._broker.unavailable(topics)
+        if missing:  # Given back, it can be held.
+            self._broker.close()
+            self._flights.clear()
+            raise TopicUnavailable("; ".join(missing.values()))
+        waiting = self._broker.leaderless(topics)
+        raise TopicUnavailable("; ".join(waiting.values())) if waiting else stall
 
     def _stand_by(self, exc: StandsBy) -> None:
         """Leave the position to another one; what is on its way here would only repeat events."""

@@ -26,6 +26,7 @@ class Metrics(Collector):
             ("lag_rows", "Rows not published, counted up to 100000.", health.lag_rows),
             ("position_age_seconds", "Time since the position was right.", health.position_age),
             ("prune_age_seconds", "Time since all was removed that may go.", health.prune_age),
+            ("set_aside", "Keys and topics that are set aside.", len(health.parked)),
             ("ready", "1 while nothing stands in the way.", health.ready),
             ("active", "1 while this process holds the position.", health.active),
         ):

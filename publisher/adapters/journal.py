@@ -7,12 +7,13 @@ of another one would hide the newest position.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from publisher.errors import PositionLost
 from publisher.ports import Tenure, Topic
-from publisher.position import Position, Snapshot
+from publisher.position import Checkpoint, Position, Progress, Snapshot
 
 KEY = b"position"
 PARTITION = 0
@@ -38,29 +39,26 @@ class Journal:
         """The topic as it is created where it is missing."""
         return Topic(self.topic, "state", 1)
 
-    def encode(self, source: str, position: Position) -> bytes:
+    def encode(self, source: str, reached: Checkpoint) -> bytes:
         """The value of the record."""
-        at = {
-            "source": source,
-            "prev": str(position.prev),
-            "now": None if position.now is None else str(position.now),
-            "last_id": position.last_id,
-        }
+        at = {"source": source, **_written(reached.position)}
+        if reached.retried is not None:
+            parked, until, cursor = reached.retried
+            at["retried"] = {"parked": parked, "until": _written(until), "cursor": cursor}
         return json.dumps(at).encode()
 
-    def decode(self, value: bytes | None, source: str) -> Position | None:
-        """The position; None where there is none.
+    def decode(self, value: bytes | None, source: str) -> Checkpoint | None:
+        """What was reached; None where nothing was.
 
-        Raises `PositionLost` where it is that of another project.
+        Raises `PositionLost` where it is of another project.
         """
         if value is None:
             return None
         try:
             at = json.loads(value)
-            now = None if at["now"] is None else Snapshot.parse(at["now"])
-            position = Position(Snapshot.parse(at["prev"]), now, int(at["last_id"]))
+            reached = Checkpoint(_read(at), _read_progress(at.get("retried")))
             project = at["source"]
-        except (ValueError, TypeError, KeyError):
+        except (AttributeError, ValueError, TypeError, KeyError):
             raise PositionLost(
                 f"the newest record of topic {self.topic!r} is no position ({value[:100]!r}): "
                 "find out what else writes there, and choose another PUBLISHER_NAME"
@@ -70,7 +68,7 @@ class Journal:
                 f"topic {self.topic!r} holds the position of a publisher for {project!r}, "
                 f"this project is {source!r}: choose another PUBLISHER_NAME"
             )
-        return position
+        return reached
 
     def missing(self) -> PositionLost:
         return PositionLost(
@@ -80,14 +78,28 @@ class Journal:
         )
 
 
+def _written(position: Position) -> dict[str, Any]:
+    now = None if position.now is None else str(position.now)
+    return {"prev": str(position.prev), "now": now, "last_id": position.last_id}
+
+
+def _read(at: Mapping[str, Any]) -> Position:
+    now = None if at["now"] is None else Snapshot.parse(at["now"])
+    return Position(Snapshot.parse(at["prev"]), now, int(at["last_id"]))
+
+
+def _read_progress(at: Mapping[str, Any] | None) -> Progress | None:
+    return None if at is None else Progress(at["parked"], _read(at["until"]), at["cursor"])
+
+
 def recover(
     journal: Journal,
     tenure: Tenure,
     *,
     read: Callable[[], bytes | None],
     fence: Callable[[], None],
-    write: Callable[[Position], None],
-) -> Position:
+    write: Callable[[Checkpoint], None],
+) -> Checkpoint:
     """Where to go on; from now on nobody else sends for this publisher.
 
     The journal is read before the fence too, for the publisher of another project must not be
@@ -97,8 +109,9 @@ def recover(
     fence()
     found = journal.decode(read(), tenure.source)
     if not tenure.mirrored:
-        write(tenure.position)
-        return tenure.position
+        adopted = Checkpoint(tenure.position)
+        write(adopted)
+        return adopted
     if found is None:
         raise journal.missing()
     return found

@@ -13,9 +13,10 @@ from publisher.adapters import reasons
 from publisher.adapters.kafka_config import DEFAULTS, Config, converted
 from publisher.adapters.kafka_errors import constructing, failure, reaching
 from publisher.adapters.kafka_topics import KafkaTopics
+from publisher.adapters.known_topics import LONE, KnownTopics
 from publisher.errors import BrokerUnavailable, RecordRejected, Unavailable
 from publisher.ports import Delivery, Record, Tenure
-from publisher.position import Position
+from publisher.position import Checkpoint
 
 PATIENCE_MS = 2_000
 """For a question about topics in the middle of the loop: a stop waits behind it."""
@@ -76,7 +77,7 @@ class KafkaPythonBroker:
         self._ours: Config = DEFAULTS
         self._producer: Any = None
         self._topics: KafkaTopics | None = None
-        self._known: set[str] = set()
+        self._known = KnownTopics(self._describe, self._limits)
 
     @property
     def is_open(self) -> bool:
@@ -92,31 +93,35 @@ class KafkaPythonBroker:
             raise
         self._producer, self._topics = producer, topics
 
-    def recover(self, tenure: Tenure) -> Position:
-        return tenure.position
+    def recover(self, tenure: Tenure) -> Checkpoint:
+        return Checkpoint(tenure.position)
 
     def unavailable(self, topics: Collection[str]) -> Mapping[str, str]:
-        asked = set(topics) - self._known
-        if not asked:
-            return {}
-        missing = self._ask(asked)
-        self._known |= asked - missing.keys()
-        return missing
+        return self._known.unavailable(topics)
+
+    def leaderless(self, topics: Collection[str]) -> Mapping[str, str]:
+        return self._known.leaderless(topics)
 
     def forget_topics(self) -> None:
-        self._known.clear()
+        self._known.forget()
 
-    def _ask(self, topics: set[str]) -> dict[str, str]:
+    def _describe(self, topics: Collection[str]) -> Mapping[str, int | str]:
         if self._topics is None:
             raise BrokerUnavailable(reasons.CLOSED)
-        states = self._topics.describe(topics)
-        return {name: state for name, state in states.items() if isinstance(state, str)}
+        return self._topics.describe(topics)
 
-    def send(self, records: Sequence[Record], end: Position) -> Delivery:
+    def _limits(self, topics: Collection[str]) -> Mapping[str, int]:
+        return {} if self._topics is None or self.atomic else self._topics.limits(topics)
+
+    def send(self, records: Sequence[Record], end: Checkpoint) -> Delivery:
         delivery = KafkaPythonDelivery(records)
         send, futures = self._live.send, delivery.futures
+        harmless = self._known.harmless if len(records) > 1 else LONE
         try:
-            for _, topic, key, value, headers in records:
+            for record in records:
+                _, topic, key, value, headers = record
+                if value is not None and len(value) > harmless:
+                    self._known.require_small(record)
                 futures.append(send(topic, value, key, headers))
         except RecordRejected as exc:
             delivery.stop_at(exc)
@@ -134,7 +139,7 @@ class KafkaPythonBroker:
     def close(self) -> None:
         producer, self._producer = self._producer, None
         topics, self._topics = self._topics, None
-        self._known.clear()
+        self._known.forget()
         if producer is not None:
             _discard(producer)
         if topics is not None:

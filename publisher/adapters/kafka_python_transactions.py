@@ -23,7 +23,7 @@ from publisher.adapters.kafka_errors import (
 from publisher.adapters.kafka_python import PATIENCE_MS, KafkaPythonBroker
 from publisher.errors import BrokerFenced, BrokerUnavailable, RecordRejected, Unavailable
 from publisher.ports import Record, Tenure
-from publisher.position import Position
+from publisher.position import Checkpoint
 
 _FENCED = (kafka.ProducerFencedError, kafka.InvalidProducerEpochError)
 
@@ -37,6 +37,7 @@ class KafkaPythonTransaction:
         self.commit: Any = None
         self.error: Unavailable | None = None
         self.committed = False
+        self._arrived = 0
 
     @property
     def stopped(self) -> bool:
@@ -48,7 +49,18 @@ class KafkaPythonTransaction:
                 self.committed = self.commit.wait(timeout * 1000)
             except Exception as exc:  # whatever the client's thread met
                 self.error = self._failure(exc)
+            if not self.committed and self.error is None:
+                self._look()
         return len(self._records) if self.committed else 0
+
+    def _look(self) -> None:
+        """A record that failed: the client does not end the commit that waits for it."""
+        while self._arrived < len(self.futures) and self.futures[self._arrived].is_done:
+            exc = self.futures[self._arrived].exception
+            if exc is not None:
+                self.error = self._failure(exc)
+                return
+            self._arrived += 1
 
     def fail(self, exc: Exception) -> None:
         """It cannot be sent whole, so nothing of it is."""
@@ -83,7 +95,7 @@ class KafkaPythonTransactions(KafkaPythonBroker):
         self._journal, self._source = journal, ""
         self._ours = {**DEFAULTS, **TRANSACTIONS, "transactional_id": journal.topic}
 
-    def recover(self, tenure: Tenure) -> Position:
+    def recover(self, tenure: Tenure) -> Checkpoint:
         self._source = tenure.source
         self._create_journal()
         with reaching(self._servers):
@@ -101,13 +113,13 @@ class KafkaPythonTransactions(KafkaPythonBroker):
                 if why not in (reasons.CREATED, reasons.EXISTS):
                     raise BrokerUnavailable(why)
 
-    def _adopt(self, position: Position) -> None:
-        page = self.send((), position)
+    def _adopt(self, reached: Checkpoint) -> None:
+        page = self.send((), reached)
         page.settle(PATIENCE_MS / 1000)
         if not page.committed:
             raise page.error or BrokerUnavailable(reasons.transaction_failed(reasons.NO_ANSWER))
 
-    def send(self, records: Sequence[Record], end: Position) -> KafkaPythonTransaction:
+    def send(self, records: Sequence[Record], end: Checkpoint) -> KafkaPythonTransaction:
         page, producer = KafkaPythonTransaction(records), self._live
         send, futures = producer.send, page.futures
         try:

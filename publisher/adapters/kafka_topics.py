@@ -8,12 +8,15 @@ from typing import Any
 
 from kafka import KafkaAdminClient
 from kafka import errors as kafka
+from kafka.admin import ConfigResource, ConfigResourceType
 
 from publisher.adapters import reasons
 from publisher.adapters.kafka_config import Config, converted
 from publisher.adapters.kafka_errors import constructing, reaching
 from publisher.adapters.reasons import CREATED, EXISTS
 from publisher.ports import Topic
+
+_LIMIT = "max.message.bytes"
 
 
 class KafkaTopics:
@@ -36,6 +39,15 @@ class KafkaTopics:
         with reaching(self._servers):
             found = {topic["name"]: topic for topic in self._admin.describe_topics(list(names))}
         return {name: _state(name, found.get(name)) for name in names}
+
+    def limits(self, names: Collection[str]) -> dict[str, int]:
+        """The `max.message.bytes` of these topics, in bytes; of those that this user may not
+        describe, nothing."""
+        wanted = [ConfigResource(ConfigResourceType.TOPIC, name, {_LIMIT: None}) for name in names]
+        with suppress(kafka.KafkaError):
+            found = self._admin.describe_configs(wanted, config_filter="all").get("topic", {})
+            return {name: int(set_[_LIMIT]["value"]) for name, set_ in found.items() if set_}
+        return {}
 
     def create(self, topics: Sequence[Topic], replication_factor: int = -1) -> dict[str, str]:
         """Create topics one by one: `state` compacted, `events` with the cluster's retention.

@@ -13,6 +13,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from publisher.adapters import reasons
+from publisher.adapters.known_topics import LONE, KnownTopics
 from publisher.adapters.librdkafka_config import DEFAULTS, Config, dotted
 from publisher.adapters.librdkafka_errors import (
     TOO_LARGE,
@@ -26,7 +27,7 @@ from publisher.adapters.librdkafka_logger import logger
 from publisher.adapters.librdkafka_topics import LibrdkafkaTopics
 from publisher.errors import BrokerUnavailable, RecordRejected, Unavailable
 from publisher.ports import Delivery, Record, Tenure
-from publisher.position import Position
+from publisher.position import Checkpoint
 
 PATIENCE_MS = 2_000
 """For a question about topics in the middle of the loop: a stop waits behind it."""
@@ -139,7 +140,7 @@ class LibrdkafkaBroker:
         self._last_word = LastWord()
         self._hands: Hands | None = None
         self._topics: LibrdkafkaTopics | None = None
-        self._known: set[str] = set()
+        self._known = KnownTopics(self._describe, self._limits)
         self._batches = True
         self._ours: Config = DEFAULTS
 
@@ -170,32 +171,36 @@ class LibrdkafkaBroker:
             "logger": logger,
         }
 
-    def recover(self, tenure: Tenure) -> Position:
-        return tenure.position
+    def recover(self, tenure: Tenure) -> Checkpoint:
+        return Checkpoint(tenure.position)
 
     def unavailable(self, topics: Collection[str]) -> Mapping[str, str]:
-        asked = set(topics) - self._known
-        if not asked:
-            return {}
-        missing = self._ask(asked)
-        self._known |= asked - missing.keys()
-        return missing
+        return self._known.unavailable(topics)
+
+    def leaderless(self, topics: Collection[str]) -> Mapping[str, str]:
+        return self._known.leaderless(topics)
 
     def forget_topics(self) -> None:
-        self._known.clear()
+        self._known.forget()
 
-    def _ask(self, topics: set[str]) -> dict[str, str]:
+    def _describe(self, topics: Collection[str]) -> Mapping[str, int | str]:
         if self._topics is None:
             raise BrokerUnavailable(reasons.CLOSED)
-        states = self._topics.describe(topics)
-        return {name: state for name, state in states.items() if isinstance(state, str)}
+        return self._topics.describe(topics)
 
-    def send(self, records: Sequence[Record], end: Position) -> Delivery:
+    def _limits(self, topics: Collection[str]) -> Mapping[str, int]:
+        return {} if self._topics is None or self.atomic else self._topics.limits(topics)
+
+    def send(self, records: Sequence[Record], end: Checkpoint) -> Delivery:
         delivery = LibrdkafkaDelivery(self._live, records)
         produce: Any = self._live.producer.produce
         report, at = delivery.report, 0
+        harmless = self._known.harmless if len(records) > 1 else LONE
         try:
-            for _, topic, key, value, headers in records:
+            for record in records:
+                _, topic, key, value, headers = record
+                if value is not None and len(value) > harmless:
+                    self._known.require_small(record)
                 produce(topic, value, key, headers=headers, on_delivery=partial(report, at))
                 at += 1
         except RecordRejected as exc:
@@ -215,7 +220,7 @@ class LibrdkafkaBroker:
     def close(self) -> None:
         hands, self._hands = self._hands, None
         topics, self._topics = self._topics, None
-        self._known.clear()
+        self._known.forget()
         if hands is not None:
             self._batches = hands.batches
             hands.let_go()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AclOperation,
     AdminClient,
+    ConfigResource,
     NewTopic,
+    ResourceType,
 )
 
 from publisher.adapters import reasons
@@ -69,6 +72,17 @@ class LibrdkafkaTopics:
                 raise
             return _trouble(name, exc.args[0])
         return _state(name, topic)
+
+    def limits(self, names: Collection[str]) -> dict[str, int]:
+        """The `max.message.bytes` of these topics, in bytes; of those that this user may not
+        describe, nothing."""
+        wanted = [ConfigResource(ResourceType.TOPIC, name) for name in names]
+        answers = self._admin.describe_configs(wanted, request_timeout=self._patience)
+        found: dict[str, int] = {}
+        for resource, answer in answers.items():
+            with suppress(KafkaException):
+                found[resource.name] = int(answer.result()["max.message.bytes"].value)
+        return found
 
     def create(self, topics: Sequence[Topic], replication_factor: int = -1) -> dict[str, str]:
         """Create topics: `state` compacted, `events` with the cluster's retention.

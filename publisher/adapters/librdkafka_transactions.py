@@ -19,7 +19,7 @@ from publisher.adapters.librdkafka_errors import failure, reaching, reason, unse
 from publisher.adapters.librdkafka_logger import logger
 from publisher.errors import BrokerFenced, BrokerUnavailable, RecordRejected, Unavailable
 from publisher.ports import Record, Tenure
-from publisher.position import Position
+from publisher.position import Checkpoint
 
 _FENCED = frozenset(
     {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH}
@@ -96,7 +96,7 @@ class LibrdkafkaTransactions(LibrdkafkaBroker):
         super().open()
         self._committing = ThreadPoolExecutor(1, thread_name_prefix="commit")
 
-    def recover(self, tenure: Tenure) -> Position:
+    def recover(self, tenure: Tenure) -> Checkpoint:
         self._source = tenure.source
         self._create_journal()
         with reaching(self._servers, self._last_word):
@@ -114,13 +114,13 @@ class LibrdkafkaTransactions(LibrdkafkaBroker):
                 if why not in (reasons.CREATED, reasons.EXISTS):
                     raise BrokerUnavailable(why)
 
-    def _adopt(self, position: Position) -> None:
-        page = self.send((), position)
+    def _adopt(self, reached: Checkpoint) -> None:
+        page = self.send((), reached)
         page.settle(PATIENCE_MS / 1000)
         if not page.committed:
             raise page.error or BrokerUnavailable(reasons.transaction_failed(reasons.NO_ANSWER))
 
-    def send(self, records: Sequence[Record], end: Position) -> LibrdkafkaTransaction:
+    def send(self, records: Sequence[Record], end: Checkpoint) -> LibrdkafkaTransaction:
         hands = self._live
         page = LibrdkafkaTransaction(hands, records)
         produce: Any = hands.producer.produce

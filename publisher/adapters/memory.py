@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from uuid import UUID
 
 from publisher.errors import (
@@ -22,6 +23,8 @@ from publisher.ports import (
     Bounds,
     Chunk,
     Limits,
+    Parked,
+    Request,
     Row,
     SmallWindow,
     Tenure,
@@ -72,6 +75,10 @@ class MemoryDatabase:
         self.source = source
         self.position = Position()
         self.keeper = "database"
+        self.parked: dict[int, Parked] = {}
+        self.drawn = 0
+        self.requests: list[Request] = []
+        self.outcomes: dict[Request, str] = {}
         self.saves = 0
         self.epoch = 0
         self.next_xid = 100
@@ -178,6 +185,53 @@ class MemoryStore:
         self._answer()
         rows = sum(not position.covers(xid, row.id) for xid, row in self.database.visible())
         return Backlog(rows, float(rows > 0))
+
+    def parked(self) -> Sequence[Parked]:
+        self._answer()
+        return list(self.database.parked.values())
+
+    def park(self, parked: Parked) -> Parked:
+        self._answer()
+        self.database.drawn += 1
+        self.database.parked[self.database.drawn] = replace(parked, id=self.database.drawn)
+        return self.database.parked[self.database.drawn]
+
+    def keep(self, parked: Parked) -> None:
+        self._answer()
+        self.database.parked[parked.id] = parked
+
+    def release(self, parked: Parked) -> None:
+        self._answer()
+        self.database.parked.pop(parked.id)
+
+    def parked_within(self, parked: Parked) -> tuple[int, int]:
+        self._answer()
+        ids = [row.id for row in self._set_aside(parked)]
+        return min(ids, default=1) - 1, max(ids, default=0)
+
+    def parked_rows(self, parked: Parked, after: int, upto: int, limits: Limits) -> Chunk:
+        self._answer()
+        return _cut([row for row in self._set_aside(parked) if after < row.id <= upto], limits)
+
+    def _set_aside(self, parked: Parked) -> list[Row]:
+        until = parked.until or parked.position
+        return [
+            row
+            for xid, row in self.database.visible()
+            if row.topic == parked.topic
+            and parked.key in (None, row.key)
+            and until.covers(xid, row.id)
+            and not parked.position.covers(xid, row.id)
+        ]
+
+    def requests(self) -> Sequence[Request]:
+        self._answer()
+        answered = self.database.outcomes
+        return [request for request in self.database.requests if request not in answered]
+
+    def answer(self, request: Request, outcome: str) -> None:
+        self._answer()
+        self.database.outcomes[request] = outcome
 
     def save(self, position: Position) -> None:
         self._answer()

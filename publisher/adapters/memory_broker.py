@@ -12,7 +12,7 @@ from publisher.errors import (
     Unavailable,
 )
 from publisher.ports import Delivery, Record, Tenure
-from publisher.position import Position
+from publisher.position import Checkpoint
 
 
 class MemoryDelivery:
@@ -82,6 +82,7 @@ class MemoryBroker:
         self.log: list[Record] = []
         self.sent: list[Record] = []
         self.missing: dict[str, str] = {}
+        self.without_leader: dict[str, str] = {}
         self.unsendable: set[int] = set()
         self.rejected: set[int] = set()
         self.outage: str | None = None
@@ -102,8 +103,11 @@ class MemoryBroker:
         self.sent = []
         self._open = True
 
-    def recover(self, tenure: Tenure) -> Position:
-        return tenure.position
+    def recover(self, tenure: Tenure) -> Checkpoint:
+        return Checkpoint(tenure.position)
+
+    def leaderless(self, topics: Collection[str]) -> Mapping[str, str]:
+        return {topic: why for topic, why in self.without_leader.items() if topic in topics}
 
     def unavailable(self, topics: Collection[str]) -> Mapping[str, str]:
         if self.silence is not None:
@@ -113,7 +117,7 @@ class MemoryBroker:
     def forget_topics(self) -> None:
         """`missing` is asked each time."""
 
-    def send(self, records: Sequence[Record], end: Position) -> Delivery:
+    def send(self, records: Sequence[Record], end: Checkpoint) -> Delivery:
         if not self._open:
             raise BrokerUnavailable("the connection to Kafka is closed: open it first")
         return MemoryDelivery(self, records)
@@ -130,7 +134,7 @@ class MemoryTransaction:
     """A page that arrives whole with its end, or not at all."""
 
     def __init__(
-        self, broker: MemoryTransactions, records: Iterable[Record], end: Position
+        self, broker: MemoryTransactions, records: Iterable[Record], end: Checkpoint
     ) -> None:
         self._broker, self._end = broker, end
         self._records: list[Record] = []
@@ -184,22 +188,22 @@ class MemoryTransactions(MemoryBroker):
 
     def __init__(self) -> None:
         super().__init__()
-        self.journal: Position | None = None
+        self.journal: Checkpoint | None = None
         self.transactions = 0
         self.pages = 0
         self.loses_answers = 0
         self.fence = 0
         self.vague = False
 
-    def recover(self, tenure: Tenure) -> Position:
+    def recover(self, tenure: Tenure) -> Checkpoint:
         self.fence = self.openings
         if not tenure.mirrored:
-            self.journal = tenure.position
+            self.journal = Checkpoint(tenure.position)
         if self.journal is None:
             raise PositionLost("the journal is empty")
         return self.journal
 
-    def send(self, records: Sequence[Record], end: Position) -> Delivery:
+    def send(self, records: Sequence[Record], end: Checkpoint) -> Delivery:
         if not self._open:
             raise BrokerUnavailable("the connection to Kafka is closed: open it first")
         self.pages += 1

@@ -20,6 +20,15 @@ from publisher.adapters.connection import (
     connect,
 )
 from publisher.adapters.heartbeat import Heartbeat
+from publisher.adapters.parked_tables import (
+    answer_request,
+    keep_parked,
+    park,
+    read_parked,
+    read_requests,
+    release_parked,
+    selection,
+)
 from publisher.adapters.pooler import shares_sessions
 from publisher.adapters.tables import (
     array,
@@ -36,7 +45,17 @@ from publisher.adapters.tables import (
 )
 from publisher.errors import CredentialsRejected, Fenced, StandsBy, StoreUnavailable
 from publisher.leader import Holder, Watch, stands_by
-from publisher.ports import Backlog, Bounds, Chunk, Limits, Row, SmallWindow, Tenure
+from publisher.ports import (
+    Backlog,
+    Bounds,
+    Chunk,
+    Limits,
+    Parked,
+    Request,
+    Row,
+    SmallWindow,
+    Tenure,
+)
 from publisher.position import Position, Snapshot
 from publisher.sql import statement
 
@@ -46,6 +65,8 @@ _SMALL_WINDOW = statement("small_window")
 _BOUNDS = statement("bounds")
 _STRAGGLERS = statement("stragglers")
 _SPAN = statement("span")
+_PARKED_WITHIN = statement("parked_within")
+_PARKED_ROWS = statement("parked_rows")
 _SAVE_POSITION = statement("save_position")
 
 _MOST_PATIENCE = 16 * PATIENCE
@@ -226,6 +247,51 @@ class PostgresStore:
     def backlog(self, position: Position) -> Backlog:
         with self._answering("backlog"):
             return read_backlog(self._live, position)
+
+    def parked(self) -> Sequence[Parked]:
+        with self._answering("parked"):
+            return read_parked(self._live, self._name)
+
+    def park(self, parked: Parked) -> Parked:
+        with self._answering("park"):
+            return park(self._live, self._name, parked)
+
+    def keep(self, parked: Parked) -> None:
+        with self._answering("keep"):
+            keep_parked(self._live, self._name, parked)
+
+    def release(self, parked: Parked) -> None:
+        with self._answering("release"):
+            release_parked(self._live, self._name, parked)
+
+    def parked_within(self, parked: Parked) -> tuple[int, int]:
+        until = parked.until or parked.position
+        first, last, _ = self._one(
+            _PARKED_WITHIN,
+            xmin=str(parked.position.prev.xmin),
+            now=str(until.now or until.prev),
+            after=0,
+        )
+        return first, last
+
+    def parked_rows(self, parked: Parked, after: int, upto: int, limits: Limits) -> Chunk:
+        rows = self._rows(
+            _PARKED_ROWS,
+            **selection(parked),
+            after=after,
+            upto=upto,
+            rows=limits.rows,
+            bytes=limits.bytes,
+        )
+        return _chunk(rows, limits)
+
+    def requests(self) -> Sequence[Request]:
+        with self._answering("requests"):
+            return read_requests(self._live, self._name)
+
+    def answer(self, request: Request, outcome: str) -> None:
+        with self._answering("answer"):
+            answer_request(self._live, request, outcome)
 
     def save(self, position: Position) -> None:
         with self._answering("save"):

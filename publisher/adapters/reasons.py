@@ -53,8 +53,12 @@ def topic_misnamed(name: str) -> str:
     return f"topic {name!r} has a name that Kafka refuses: correct it in the Django project"
 
 
-def topic_leaderless(name: str, partitions: Iterable[int]) -> str:
-    return (
+class Leaderless(str):
+    """The topic is there, and a broker that holds a part of it is not."""
+
+
+def topic_leaderless(name: str, partitions: Iterable[int]) -> Leaderless:
+    return Leaderless(
         f"topic {name!r} has no leader for partition {', '.join(map(str, sorted(partitions)))}: "
         "bring the brokers that hold it back"
     )
@@ -78,6 +82,13 @@ def record_unacknowledged(record: Record, why: str) -> str:
 
 def _row(record: Record) -> str:
     return f"outbox row {record.id} for topic {record.topic!r}"
+
+
+def may_be_too_large(record: Record, limit: int) -> str:
+    return (
+        f"{_row(record)} is larger than the {limit} bytes of the topic's max.message.bytes: it is "
+        "tried alone"
+    )
 
 
 def batch_too_large(topic: str, limit: str, why: str) -> str:

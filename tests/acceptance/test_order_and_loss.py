@@ -143,6 +143,22 @@ def test_every_committed_change_arrives_in_order_though_the_publisher_is_killed(
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.parametrize("client", ["kafka-python", "librdkafka"])
+def test_exactly_once_nothing_is_repeated_either_though_the_publisher_is_killed(
+    durable_broker: Broker, stress: Stress, client: str
+) -> None:
+    stress.env |= {
+        "PUBLISHER_NAME": stress.topic,
+        "PUBLISHER_KAFKA_CLIENT": client,
+        "PUBLISHER_DELIVERY": "exactly-once",
+    }
+    verdict = stress.run("publisher.cli", "run", seconds=15, faults=[kill] * 6)
+    assert verdict.committed > 1_000
+    assert verdict.order_and_completeness == (0, 0, 0), f"STRESS_SEED={SEED}"
+    assert verdict.repeated == 0, f"STRESS_SEED={SEED}"
+
+
+@pytest.mark.timeout(240)
 def test_every_committed_change_arrives_in_order_though_kafka_is_killed_and_frozen(
     breakable_stress: Stress,
 ) -> None:

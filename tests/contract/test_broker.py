@@ -22,13 +22,13 @@ from publisher.adapters.journal import Journal
 from publisher.adapters.memory_broker import MemoryBroker
 from publisher.errors import BrokerUnavailable, RecordRejected, TopicUnavailable
 from publisher.ports import Broker, Delivery, Record, Tenure, Topic
-from publisher.position import Position, Snapshot
+from publisher.position import Checkpoint, Position, Snapshot
 from tests.conftest import MakeTopic
 from tests.needs import unmet
 from tests.topics import read_topic
 from tests.waiting import eventually
 
-END = Position(Snapshot(7, 7))
+END = Checkpoint(Position(Snapshot(7, 7)))
 """What the pages lead to."""
 
 HEADERS = [("ce_id", b"1"), ("ce_type", b"test.event")]
@@ -50,7 +50,7 @@ class Subject:
     def open(self) -> None:
         self.broker.open()
         tenure = Tenure(Position(), "/test", inherited=True)
-        assert self.broker.recover(tenure) == tenure.position
+        assert self.broker.recover(tenure) == Checkpoint(tenure.position)
 
     def record(self, number: int, key: bytes = b"k", value: bytes | None = b"{}") -> Record:
         return Record(number, self.topic, key, value, HEADERS)
@@ -128,12 +128,17 @@ def on_kafka(kind: str, server: Server, topic: str) -> Iterator[Subject]:
     broker.close()
 
 
+STILL = 3.0
+"""Seconds without an acknowledgement after which none is expected."""
+
+
 def settled(delivery: Delivery, seconds: float = 20.0) -> int:
     """Settle until nothing more can come."""
-    deadline = time.monotonic() + seconds
-    before, done = -1, delivery.settle(0.0)
-    while before != done and time.monotonic() < deadline and delivery.error is None:
-        before, done = done, delivery.settle(0.5)
+    end, done = time.monotonic() + seconds, delivery.settle(0.0)
+    moved = time.monotonic()
+    while delivery.error is None and time.monotonic() < min(end, moved + STILL):
+        before, done = done, delivery.settle(0.2)
+        moved = moved if before == done else time.monotonic()
     return done
 
 
@@ -466,6 +471,25 @@ def test_what_the_topic_finds_too_large_is_refused_and_says_how_to_go_on(
     assert "DELETE FROM outbox_event WHERE id = 2" in str(error)
     arrived = [r.value for r in read_topic(durable_broker.bootstrap_servers, topic)]
     assert arrived == [b"1"], "what was behind the record must not arrive before it"
+    broker.close()
+
+
+def test_a_record_that_is_larger_than_its_topic_takes_is_sent_alone(
+    library: Client, durable_broker: Server, make_topic: MakeTopic
+) -> None:
+    topic = make_topic(config={"max.message.bytes": "30000"})
+    broker = library.broker(durable_broker.bootstrap_servers, {})
+    broker.open()
+    assert broker.unavailable({topic}) == {}
+    sizes = 10, 29_000, 40_000, 10
+    page = [Record(n, topic, b"k", b"x" * size, HEADERS) for n, size in enumerate(sizes)]
+    delivery = broker.send(page, END)
+    assert delivery.stopped
+    assert settled(delivery) == 2
+    assert isinstance(delivery.error, RecordRejected)
+    assert (delivery.error.first, delivery.error.upto) == (2, 2)
+    assert "larger than the 30000 bytes" in str(delivery.error)
+    assert not broker.send(page[2:3], END).stopped, "alone it may fit, compressed"
     broker.close()
 
 

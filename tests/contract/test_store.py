@@ -3,15 +3,17 @@
 import select
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import Protocol
 
+import psycopg
 import pytest
 
 from publisher.adapters.memory import MemoryStore
 from publisher.adapters.postgres import PostgresStore
 from publisher.errors import Fenced, StoreUnavailable
-from publisher.ports import Limits, Store
-from publisher.position import NOTHING, Position
+from publisher.ports import Limits, Parked, Request, Store
+from publisher.position import NOTHING, Position, Snapshot
 from publisher.window import Window
 from tests.waiting import eventually
 from tests.writers import Writer
@@ -31,6 +33,19 @@ class Subject:
         self.store = store
         self.other = other
         self.begin = begin
+
+    def request(self, *requests: Request) -> None:
+        """What operators write."""
+        if isinstance(self.store, MemoryStore):
+            self.store.database.requests += requests
+            return
+        with psycopg.connect(self.store._url) as operator:  # type: ignore[attr-defined]
+            for request in requests:
+                operator.execute(
+                    "INSERT INTO outbox_request (publisher, verb, parked_id)"
+                    " VALUES ('default', %s, %s)",
+                    (request.verb, request.parked),
+                )
 
     def write(self, *values: bytes) -> list[int]:
         writer = self.begin()
@@ -380,3 +395,88 @@ def _bump_epoch(store: Store) -> None:
         return
     assert isinstance(store, PostgresStore)
     store._live.execute("UPDATE outbox_position SET epoch = epoch + 1")
+
+
+def aside(position: Position, key: bytes | None = b"k", row: int = 1) -> Parked:
+    return Parked(0, "t", key, row, "it is refused", position)
+
+
+def reading(store: Store, parked: Parked) -> list[int]:
+    """Every row that a retry would read, two at a time."""
+    after, last = store.parked_within(parked)
+    ids: list[int] = []
+    while after < last:
+        chunk = store.parked_rows(parked, after, last, Limits(rows=2, bytes=1_000))
+        ids += [row.id for row in chunk.rows]
+        after = last if chunk.exhausted else chunk.rows[-1].id
+    return ids
+
+
+def record(subject: Subject, *rows: tuple[str, bytes]) -> list[int]:
+    writer = subject.begin()
+    ids = [writer.record(topic=topic, key=key) for topic, key in rows]
+    writer.commit()
+    return ids
+
+
+def test_what_is_set_aside_is_kept_until_it_is_released(subject: Subject) -> None:
+    at = subject.store.open().position
+    frozen = Position(Snapshot(5, 9, (6,)), Snapshot(9, 12), 40)
+    key = subject.store.park(aside(at, b"\x00\xff"))
+    topic = subject.store.park(aside(frozen, None, row=41))
+    assert subject.store.parked() == [key, topic]
+    later = replace(topic, until=frozen, cursor=7, row=43, reason="again", retries=2, position=at)
+    subject.store.keep(later)
+    assert subject.store.parked() == [key, later]
+    subject.store.release(key)
+    assert subject.store.parked() == [later]
+
+
+def test_another_name_has_nothing_of_what_is_set_aside(migrated_database_url: str) -> None:
+    url = migrated_database_url
+    with closing(PostgresStore(url)) as store, closing(PostgresStore(url, name="other")) as other:
+        store.park(aside(store.open().position))
+        other.open()
+        assert other.parked() == []
+
+
+def test_a_retry_reads_what_the_relay_passed_over_of_a_key_or_a_topic(subject: Subject) -> None:
+    store = subject.store
+    store.open()
+    record(subject, ("t", b"k"), ("t", b"j"))
+    start = Position(store.small_window(NOTHING, LIMITS).now)
+    rows = [("t", b"k"), ("t", b"j"), ("u", b"k"), ("t", b"k"), ("t", b"j"), ("t", b"k")]
+    ids = record(subject, *rows)
+    end = Position(store.small_window(start.prev, LIMITS).now)
+    record(subject, ("t", b"k"))
+    of = dict(zip(ids, rows, strict=True))
+    keys = replace(aside(start), until=end)
+    assert reading(store, keys) == [n for n in ids if of[n] == ("t", b"k")]
+    topic = replace(aside(start, key=None), until=end)
+    assert reading(store, topic) == [n for n in ids if of[n][0] == "t"]
+
+
+def test_positions_inside_windows_bound_what_a_retry_reads(subject: Subject) -> None:
+    store = subject.store
+    store.open()
+    late = subject.begin()
+    first = late.record(key=b"k")
+    ids = record(subject, *[("t", b"k")] * 6)
+    before = store.small_window(NOTHING, LIMITS).now
+    late.commit()
+    now = store.small_window(NOTHING, LIMITS).now
+    from_third = Position(NOTHING, before, ids[1])
+    to_fifth = Position(NOTHING, before, ids[4])
+    assert reading(store, replace(aside(from_third), until=to_fifth)) == ids[2:5]
+    assert reading(store, replace(aside(from_third), until=Position(now))) == [first, *ids[2:]]
+
+
+def test_a_request_is_asked_for_until_it_is_answered(subject: Subject) -> None:
+    store = subject.store
+    store.open()
+    assert store.requests() == []
+    subject.request(Request(1, "retry", 7), Request(2, "skip", 8))
+    first, second = store.requests()
+    assert (first.verb, first.parked, second.verb, second.parked) == ("retry", 7, "skip", 8)
+    store.answer(first, "done")
+    assert store.requests() == [second]

@@ -13,14 +13,20 @@ from publisher.adapters.clients import CLIENTS, client
 from publisher.adapters.journal import KEY, TAIL, Journal
 from publisher.errors import BrokerFenced, BrokerUnavailable, PositionLost
 from publisher.ports import Broker, Delivery, Record, Tenure
-from publisher.position import Position, Snapshot
+from publisher.position import Checkpoint, Position, Progress, Snapshot
 from tests.conftest import MakeTopic
 from tests.topics import read_topic
 from tests.waiting import eventually
 
 _numbers = count(1)
 START = Position(Snapshot(5, 9, (6, 7)), Snapshot(9, 12), 40)
-ENDS = [Position(Snapshot(12, 12), Snapshot(20, 30, (21,)), n) for n in range(100)]
+ENDS = [
+    Checkpoint(
+        Position(Snapshot(12, 12), Snapshot(20, 30, (21,)), n),
+        Progress(n, START, 7) if n % 2 else None,
+    )
+    for n in range(100)
+]
 
 Make = Callable[[], Broker]
 
@@ -76,8 +82,8 @@ def values(server: Server, topic: str) -> list[bytes]:
 
 
 def test_the_first_time_the_position_of_the_database_counts(make: Make) -> None:
-    assert make().recover(fresh()) == START
-    assert make().recover(mirrored()) == START
+    assert make().recover(fresh()) == Checkpoint(START)
+    assert make().recover(mirrored()) == Checkpoint(START)
 
 
 def test_a_successor_goes_on_behind_the_last_page_that_was_committed(
@@ -153,7 +159,7 @@ def test_transactions_that_were_aborted_hide_no_position(make: Make, topic: str)
     for _ in range(TAIL // 2 + 5):
         kept.append(open_transaction(broker, topic))
         broker = make()
-        assert broker.recover(mirrored()) == START
+        assert broker.recover(mirrored()) == Checkpoint(START)
 
 
 def test_a_journal_that_is_gone_is_refused(make: Make) -> None:
@@ -182,7 +188,7 @@ def test_another_name_has_a_journal_of_its_own_which_no_open_transaction_hides(
     for _ in range(2):
         broker = client("kafka-python").transactions(durable_broker.bootstrap_servers, {}, other)
         broker.open()
-        assert broker.recover(fresh()) == START
+        assert broker.recover(fresh()) == Checkpoint(START)
         committed(broker.send(page(topic, b"x"), ENDS[7]))
         broker.close()
     broker.open()

@@ -374,8 +374,9 @@ def test_check_names_a_position_that_nobody_moves_any_more_and_a_missing_grant(
     assert "outbox-publisher position remove reports\n" in command("check").out
     execute(
         url,
-        f"GRANT SELECT ON outbox_event, outbox_metadata, outbox_topic, outbox_parked TO {role}; "
-        f"GRANT SELECT, INSERT, UPDATE ON outbox_position TO {role}",
+        f"GRANT SELECT ON outbox_event, outbox_metadata, outbox_topic TO {role}; "
+        f"GRANT SELECT, INSERT, UPDATE ON outbox_position, outbox_request TO {role}; "
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON outbox_parked TO {role}",
     )
     done = command("check", "--database-url", role_url)
     assert f"GRANT DELETE ON outbox_event TO {role}" in done.out

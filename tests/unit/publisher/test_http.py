@@ -42,6 +42,7 @@ def test_a_publisher_is_not_ready_before_its_first_connection(served: Served) ->
 
 def test_readiness_names_what_it_waits_for_and_the_lag(served: Served) -> None:
     served.health.measured(Backlog(7, 2.0))
+    served.health.parked = ["topic 't', from outbox row 3"]
     served.health.waits_for("topic 'typo' does not exist")
     served.now = 3.0
     status, body = served.get("/readyz")
@@ -51,6 +52,7 @@ def test_readiness_names_what_it_waits_for_and_the_lag(served: Served) -> None:
         "waits_for": "topic 'typo' does not exist",
         "lag_seconds": 5.0,
         "lag_rows": 7,
+        "set_aside": ["topic 't', from outbox row 3"],
     }
     served.health.goes_on()
     assert served.get("/readyz")[0] == 200

@@ -1,7 +1,6 @@
 """The loop, against a store and a broker in memory, with time passed in."""
 
 import threading
-from collections.abc import Callable
 
 import pytest
 from structlog.testing import capture_logs
@@ -9,7 +8,7 @@ from structlog.testing import capture_logs
 from publisher.adapters import memory_broker
 from publisher.adapters.memory import MemoryDatabase, MemoryStore
 from publisher.adapters.memory_broker import MemoryBroker
-from publisher.errors import BrokerUnavailable, Fenced, RecordRejected, Unavailable
+from publisher.errors import BrokerUnavailable, Fenced, RecordRejected
 from publisher.health import Health
 from publisher.leader import PULSE, TRY_EVERY
 from publisher.ports import Limits, Record, SmallWindow
@@ -330,18 +329,6 @@ def test_records_on_their_way_survive_an_outage_of_postgres(bench: Bench) -> Non
     assert bench.arrived == [1, 2]
 
 
-def test_an_unknown_topic_makes_it_wait_and_is_named(bench: Bench) -> None:
-    bench.write(b"a", topic="typo")
-    bench.broker.missing = {"typo": "topic 'typo' does not exist"}
-    bench.steps(50, seconds=10.0)
-    assert bench.health.reason == "topic 'typo' does not exist"
-    bench.write(b"b")
-    bench.broker.missing = {}
-    bench.steps()
-    assert bench.arrived == [1, 2]
-    assert bench.health.reason is None
-
-
 def test_records_that_wait_for_long_get_their_reason_and_stay_on_their_way(bench: Bench) -> None:
     bench.broker.frozen = True
     bench.write(b"a", b"b")
@@ -349,11 +336,24 @@ def test_records_that_wait_for_long_get_their_reason_and_stay_on_their_way(bench
     assert str(bench.health.reason).startswith(
         "Kafka does not acknowledge outbox row 1 for topic 't', which was sent more than 5 s ago"
     )
-    bench.broker.missing = {"t": "topic 't' does not exist"}
+    bench.broker.without_leader = {"t": "topic 't' has no leader for partition 0"}
     bench.steps(2)
-    assert bench.health.reason == "topic 't' does not exist"
-    bench.broker.frozen, bench.broker.missing = False, {}
+    assert bench.health.reason == "topic 't' has no leader for partition 0"
+    bench.broker.frozen, bench.broker.without_leader = False, {}
     bench.steps()
+    assert bench.arrived == [1, 2]
+    assert bench.broker.openings == 1
+
+
+def test_a_topic_that_is_found_missing_after_records_were_sent_is_held(bench: Bench) -> None:
+    bench.broker.frozen = True
+    bench.write(b"a", b"b")
+    bench.steps(3)
+    bench.broker.missing = {"t": "topic 't' does not exist"}
+    bench.steps(20, seconds=1.0)
+    assert bench.health.parked == ["topic 't', from outbox row 1"]
+    bench.broker.frozen, bench.broker.missing = False, {}
+    bench.steps(100)
     assert bench.arrived == [1, 2]
 
 
@@ -411,7 +411,7 @@ def test_what_is_on_its_way_is_settled_while_the_next_page_waits_for_its_topic(
     bench.steps(3)
     assert bench.health.acknowledged == 1
     assert bench.database.position.prev.sees(100)
-    assert bench.health.reason == "topic 'typo' does not exist"
+    assert bench.health.parked == ["topic 'typo', from outbox row 2"]
 
 
 def test_what_is_on_its_way_is_settled_while_kafka_cannot_be_asked(bench: Bench) -> None:
@@ -442,14 +442,16 @@ def outage(record: Record, what: str) -> BrokerUnavailable:
     return BrokerUnavailable(f"row {record.id} {what}")
 
 
-@pytest.mark.parametrize(("error", "repeats"), [(memory_broker._refusal, []), (outage, [3, 4])])
-def test_a_refused_record_is_named_and_what_is_behind_it_repeats_once(
-    bench: Bench,
-    monkeypatch: pytest.MonkeyPatch,
-    error: Callable[[Record, str], Unavailable],
-    repeats: list[int],
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows in `rejected` fail as in an outage, again and again: they are never set aside."""
+    monkeypatch.setattr(memory_broker, "_refusal", outage)
+
+
+def test_a_record_that_fails_each_time_is_named_and_what_is_behind_it_repeats_once(
+    bench: Bench, failing: None
 ) -> None:
-    monkeypatch.setattr(memory_broker, "_refusal", error)
+    repeats = [3, 4]
     bench.write(*[b"a", b"b", b"c"] * 4)
     bench.broker.rejected = {2}
     bench.steps(200, seconds=1.0)
@@ -461,17 +463,19 @@ def test_a_refused_record_is_named_and_what_is_behind_it_repeats_once(
     assert bench.health.reason is None
 
 
-def test_nothing_is_behind_a_refused_record_while_it_is_tried_again(bench: Bench) -> None:
+def test_nothing_is_behind_a_record_that_fails_while_it_is_tried_again(
+    bench: Bench, failing: None
+) -> None:
     bench.write(*[b"a", b"b", b"c"] * 4)
     bench.broker.rejected = {2}
-    bench.steps(3)
-    assert bench.arrived == [1, 3]
+    bench.steps(6)
+    arrived = bench.arrived
     for _ in range(5):
         bench.broker.frozen = True
         bench.steps(3)
         bench.broker.frozen = False
         bench.steps(1)
-    assert bench.arrived == [1, 3]
+    assert bench.arrived == arrived
 
 
 def test_a_page_that_is_refused_as_a_batch_goes_on_row_by_row_to_its_end(bench: Bench) -> None:
@@ -490,18 +494,7 @@ def test_a_page_that_is_refused_as_a_batch_goes_on_row_by_row_to_its_end(bench: 
     assert bench.arrived == [1, 2, 3, 4]
 
 
-def test_a_refused_record_is_one_line_in_the_log_however_often_it_is_tried(bench: Bench) -> None:
-    bench.write(b"a", b"b", b"a")
-    bench.broker.rejected = {1}
-    reasons = list[str | None]()
-    for _ in range(100):
-        bench.steps(1, seconds=1.0)
-        reasons.append(bench.health.reason)
-    first = reasons.index("row 1 is rejected")
-    assert set(reasons[first:]) == {"row 1 is rejected"}
-
-
-def test_the_waits_for_a_refused_record_grow(bench: Bench) -> None:
+def test_the_waits_for_a_record_that_fails_grow(bench: Bench, failing: None) -> None:
     bench.write(b"a")
     bench.broker.rejected = {1}
     pauses = [bench.relay.step() for _ in range(60)]
@@ -509,16 +502,15 @@ def test_the_waits_for_a_refused_record_grow(bench: Bench) -> None:
     assert max(pauses[-4:]) > 1.0
 
 
-def test_a_refused_row_that_is_removed_lets_whole_pages_go_on(bench: Bench) -> None:
+def test_behind_a_row_that_was_set_aside_pages_are_whole_again(bench: Bench) -> None:
     bench.write(*[b"a", b"b"] * 10)
     bench.broker.rejected = {1}
-    bench.steps(50, seconds=1.0)
-    del bench.database.rows[0]
-    bench.broker.acknowledge_upto = 15
-    bench.steps(30)
-    assert bench.arrived[-1] == 15
-    assert bench.health.reason is None
-    assert [len(flight.page.rows) for flight in bench.relay._flights] == [3, 3]
+    bench.broker.acknowledge_upto = 14
+    bench.steps(80, seconds=1.0)
+    assert bench.arrived[-1] == 14
+    assert bench.health.parked == ["topic 't', key b'a', from outbox row 1"]
+    pages = [(f.page.end.last_id, len(f.page.rows)) for f in bench.relay._flights]
+    assert pages == [(16, 2), (19, 1)], "pages of three rows, without those of the key"
 
 
 def test_the_only_row_is_refused_and_removed(bench: Bench) -> None:
@@ -530,17 +522,6 @@ def test_the_only_row_is_refused_and_removed(bench: Bench) -> None:
     assert bench.health.reason is None
 
 
-def test_a_record_that_cannot_be_sent_stops_what_is_behind_it(bench: Bench) -> None:
-    bench.write(b"a", b"b", b"c")
-    bench.broker.unsendable = {2}
-    bench.steps(50, seconds=1.0)
-    assert bench.arrived == [1]
-    assert bench.health.reason == "row 2 cannot be sent"
-    bench.broker.unsendable = set()
-    bench.steps(50)
-    assert bench.arrived == [1, 2, 3]
-
-
 def test_a_row_of_which_no_record_can_be_made_is_named_and_what_is_before_it_goes_out(
     bench: Bench,
 ) -> None:
@@ -548,13 +529,10 @@ def test_a_row_of_which_no_record_can_be_made_is_named_and_what_is_before_it_goe
     xid, row = bench.database.rows[1]
     bench.database.rows[1] = (xid, row._replace(headers=b'{"actor": 7}'))
     bench.steps(50, seconds=1.0)
-    assert bench.arrived == [1]
-    assert "outbox row 2 for topic 't' cannot be sent" in str(bench.health.reason)
-    assert bench.database.position.last_id == 1
-    bench.database.rows[1] = (xid, row)
-    bench.steps(50)
-    assert bench.arrived == [1, 2, 3]
-    assert bench.health.reason is None
+    assert bench.arrived == [1, 3]
+    (parked,) = bench.database.parked.values()
+    assert (parked.row, parked.key) == (2, b"b")
+    assert "outbox row 2 for topic 't' cannot be sent" in parked.reason
 
 
 def test_the_lag_is_measured_as_soon_as_the_database_is_there(bench: Bench) -> None:

@@ -1,0 +1,1 @@
+SELECT outcome FROM outbox_request WHERE id = %(id)s

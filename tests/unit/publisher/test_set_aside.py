@@ -1,0 +1,364 @@
+"""Keys and topics that are set aside, and how they come back: in order, and nothing is lost."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from publisher.adapters.memory import MemoryDatabase, MemoryStore
+from publisher.adapters.memory_broker import MemoryBroker, MemoryTransactions
+from publisher.health import Health
+from publisher.ports import Limits, Request
+from publisher.relay import Pace, Relay
+
+KINDS: dict[str, Callable[[], MemoryBroker]] = {
+    "at least once": MemoryBroker,
+    "exactly once": MemoryTransactions,
+}
+
+
+class World:
+    """A database and a Kafka; publishers come and go."""
+
+    def __init__(self, kind: str, rows: int = 3) -> None:
+        self.now, self.rows = 1_000.0, rows
+        self.database = MemoryDatabase()
+        self.kafka = KINDS[kind]()
+        self.start()
+
+    def start(self) -> None:
+        """A new process; what the one before it had in memory is gone."""
+        self.kafka.close()
+        self.health = Health(lambda: self.now)
+        self.store = MemoryStore(self.database, keeper="kafka" if self.kafka.atomic else "database")
+        self.relay = Relay(
+            store=self.store,
+            broker=self.kafka,
+            health=self.health,
+            limits=Limits(rows=self.rows),
+            pace=Pace(),
+            clock=lambda: self.now,
+        )
+
+    def write(self, *keys: bytes, topic: str = "t") -> list[int]:
+        writer = self.database.begin()
+        ids = [writer.record(key=key, topic=topic) for key in keys]
+        writer.commit()
+        return ids
+
+    def steps(self, count: int = 60, seconds: float = 0.1) -> None:
+        for _ in range(count):
+            self.relay.step()
+            self.now += seconds
+
+    def ask(self, verb: str, number: int = 1) -> Request:
+        request = Request(len(self.database.requests) + 1, verb, number)
+        self.database.requests.append(request)
+        return request
+
+    def arrived(self, key: bytes | None = None) -> list[int]:
+        """First deliveries; behind a record that Kafka refuses, others may come again."""
+        ids = [record.id for record in self.kafka.log if key in (None, record.key)]
+        if self.kafka.atomic:
+            assert len(ids) == len(set(ids))
+        return list(dict.fromkeys(ids))
+
+
+@pytest.fixture(params=KINDS)
+def world(request: pytest.FixtureRequest) -> World:
+    return World(request.param)
+
+
+def test_a_record_that_kafka_refuses_sets_its_key_aside_and_others_go_on(world: World) -> None:
+    world.kafka.rejected = {2}
+    world.write(b"a", b"b", b"c", b"b", b"a")
+    world.steps()
+    world.write(b"b", b"c")
+    world.steps()
+    assert sorted(world.arrived()) == [1, 3, 5, 7]
+    assert world.health.ready
+    assert world.health.parked == ["topic 't', key b'b', from outbox row 2"]
+    assert world.health.lag_rows == 0
+
+
+def test_it_is_told_once(world: World) -> None:
+    world.kafka.rejected = {1}
+    world.write(b"a", b"b")
+    with capture_logs() as logs:
+        world.steps()
+    told = [line for line in logs if line["event"] == "set aside"]
+    assert [(line["number"], line["what"]) for line in told] == [
+        (1, "topic 't', key b'a', from outbox row 1")
+    ]
+
+
+def test_a_record_that_cannot_be_sent_is_set_aside_too(world: World) -> None:
+    world.kafka.unsendable = {1}
+    world.write(b"a", b"b", b"a")
+    world.steps()
+    assert world.arrived() == [2]
+
+
+def test_a_retry_brings_the_key_back_in_order_and_releases_it(world: World) -> None:
+    world.kafka.rejected = {1}
+    world.write(b"a", b"b", b"a")
+    world.steps()
+    world.kafka.rejected = set()
+    request = world.ask("retry")
+    world.steps()
+    world.write(b"a")
+    world.steps()
+    assert world.arrived(b"a") == [1, 3, 4]
+    assert world.health.parked == []
+    assert world.database.outcomes[request] == "published 2 rows; it is set aside no longer"
+
+
+def test_a_retry_while_others_write_keeps_the_order_of_the_key(world: World) -> None:
+    world.kafka.rejected = {1}
+    world.write(b"a", *[b"a", b"b"] * 20)
+    world.steps()
+    world.kafka.rejected = set()
+    world.ask("retry")
+    for _ in range(80):
+        world.write(b"a", b"b")
+        world.steps(count=2)
+    world.steps()
+    assert world.arrived(b"a") == sorted(set(world.arrived(b"a")))
+    assert len(world.arrived()) == len(world.database.rows)
+
+
+def test_a_retry_of_what_is_still_refused_leaves_it_where_it_was(world: World) -> None:
+    world.kafka.rejected = {1}
+    world.write(b"a", b"a", b"b")
+    world.steps()
+    request = world.ask("retry")
+    world.steps()
+    assert world.arrived() == [3]
+    assert world.database.outcomes[request].startswith("set aside again at outbox row 1: ")
+    assert list(world.database.parked[1].reason)
+    assert world.health.ready
+
+
+def test_a_later_record_that_is_refused_sets_the_key_aside_from_there(world: World) -> None:
+    world.kafka.rejected = {1, 3}
+    world.write(b"a", b"a", b"a", b"a")
+    world.steps()
+    world.kafka.rejected = {3}
+    world.ask("retry")
+    world.steps()
+    assert world.arrived() == [1, 2]
+    assert world.health.parked == ["topic 't', key b'a', from outbox row 3"]
+    world.kafka.rejected = set()
+    world.ask("retry")
+    world.steps()
+    assert world.arrived() == [1, 2, 3, 4]
+
+
+def test_a_skip_gives_the_record_up_and_the_rest_of_the_key_follows(world: World) -> None:
+    world.kafka.rejected = {1}
+    world.write(b"a", b"a", b"b", b"a")
+    world.steps()
+    world.ask("skip")
+    world.steps()
+    assert world.arrived(b"a") == [2, 4]
+    assert world.health.parked == []
+
+
+def test_a_skip_gives_up_no_older_row_that_became_visible_later(world: World) -> None:
+    late = world.database.begin()
+    late.record(key=b"a")
+    world.kafka.rejected = {2}
+    world.write(b"a", b"b")
+    world.steps()
+    late.commit()
+    world.steps()
+    world.ask("skip")
+    world.steps()
+    assert world.arrived(b"a") == [1]
+    assert world.health.parked == []
+
+
+def test_a_topic_that_does_not_exist_is_held_and_resumes_by_itself(world: World) -> None:
+    world.kafka.missing = {"typo": "topic 'typo' does not exist"}
+    world.write(b"a", b"b", topic="typo")
+    world.write(b"a", b"b")
+    world.steps()
+    world.write(b"a", topic="typo")
+    world.write(b"c")
+    world.steps()
+    assert world.arrived() == [3, 4, 6]
+    assert world.health.parked == ["topic 'typo', from outbox row 1"]
+    assert world.health.ready
+    world.kafka.missing = {}
+    world.steps(count=200)
+    assert world.arrived()[3:] == [1, 2, 5]
+    assert world.health.parked == []
+
+
+def test_of_a_topic_that_comes_back_a_refused_key_alone_stays_behind(world: World) -> None:
+    world.kafka.missing = {"t": "topic 't' does not exist"}
+    world.write(b"a", b"b", b"a", b"c")
+    world.steps()
+    world.kafka.missing, world.kafka.rejected = {}, {1}
+    world.steps(count=200)
+    assert sorted(world.arrived()) == [2, 4]
+    assert world.health.parked == ["topic 't', key b'a', from outbox row 1"]
+    world.kafka.rejected = set()
+    world.ask("retry", 2)
+    world.steps()
+    assert world.arrived(b"a") == [1, 3]
+
+
+def test_what_is_set_aside_outlives_the_process(world: World) -> None:
+    world.kafka.rejected = {1}
+    world.write(b"a", b"b", b"a")
+    world.steps()
+    world.start()
+    world.write(b"a", b"b")
+    world.steps()
+    assert sorted(set(world.arrived())) == [2, 5]
+    world.kafka.rejected = set()
+    world.ask("retry")
+    world.steps()
+    assert world.arrived(b"a") == [1, 3, 4]
+
+
+@pytest.mark.parametrize("steps", range(1, 16))
+def test_a_crash_in_a_retry_loses_nothing_and_exactly_once_repeats_nothing(
+    world: World, steps: int
+) -> None:
+    world.kafka.rejected = {1}
+    world.write(*[b"a", b"b"] * 8)
+    world.steps()
+    world.kafka.rejected = set()
+    world.ask("retry")
+    world.now += 10
+    world.steps(count=steps, seconds=0)
+    world.start()
+    world.steps()
+    assert world.arrived(b"a") == list(range(1, 17, 2))
+    assert world.health.parked == []
+
+
+def test_an_outage_however_long_sets_nothing_aside(world: World) -> None:
+    world.write(b"a", b"b")
+    world.kafka.outage = "away"
+    world.steps(count=2_000, seconds=2.0)
+    assert world.health.parked == []
+    assert not world.health.ready
+    world.kafka.outage = None
+    world.steps()
+    assert world.arrived() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("verb", "number", "outcome"),
+    [
+        ("retry", 9, "nothing is set aside under this number"),
+        ("skip", 1, "a topic cannot be skipped: mend it, or delete its rows"),
+    ],
+)
+def test_what_cannot_be_done_is_answered(
+    world: World, verb: str, number: int, outcome: str
+) -> None:
+    world.kafka.missing = {"t": "topic 't' does not exist"}
+    world.write(b"a")
+    world.steps()
+    request = world.ask(verb, number)
+    world.steps()
+    assert world.database.outcomes[request] == outcome
+
+
+def test_a_key_of_a_topic_that_is_held_waits_for_the_topic(world: World) -> None:
+    world.kafka.rejected = {1}
+    world.write(b"a", b"b")
+    world.steps()
+    world.kafka.missing = {"t": "topic 't' does not exist"}
+    world.write(b"c")
+    world.steps()
+    request = world.ask("retry", 1)
+    world.steps()
+    assert world.database.outcomes[request] == "the whole topic 't' is held: mend it first"
+
+
+ACTIONS = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("write"),
+            st.lists(st.tuples(st.sampled_from("tu"), st.sampled_from("abc")), max_size=5),
+        ),
+        st.tuples(st.just("steps"), st.integers(1, 6)),
+        st.tuples(st.just("refuse"), st.sets(st.integers(1, 40), max_size=4)),
+        st.tuples(st.just("missing"), st.sets(st.sampled_from("tu"))),
+        st.tuples(st.just("outage"), st.booleans()),
+        st.tuples(st.just("crash"), st.none()),
+        st.tuples(st.just("retry"), st.integers(1, 4)),
+    ),
+    max_size=25,
+)
+
+
+def play(world: World, actions: Sequence[tuple[str, Any]]) -> None:
+    for what, how in actions:
+        DO[what](world, how)
+
+
+def write(world: World, rows: list[tuple[str, str]]) -> None:
+    writer = world.database.begin()
+    for topic, key in rows:
+        writer.record(topic=topic, key=key.encode())
+    writer.commit()
+
+
+def refuse(world: World, rows: set[int]) -> None:
+    world.kafka.rejected = rows
+
+
+def lose_topics(world: World, topics: set[str]) -> None:
+    world.kafka.missing = {topic: f"topic {topic!r} is missing" for topic in topics}
+
+
+def lose_kafka(world: World, away: bool) -> None:
+    world.kafka.outage = "away" if away else None
+
+
+DO: dict[str, Callable[[World, Any], object]] = {
+    "write": write,
+    "steps": lambda world, count: world.steps(count, seconds=0.5),
+    "refuse": refuse,
+    "missing": lose_topics,
+    "outage": lose_kafka,
+    "crash": lambda world, _: world.start(),
+    "retry": lambda world, number: world.ask("retry", number),
+}
+
+
+def mend(world: World) -> None:
+    """Put everything right, and ask for what is still set aside until nothing is."""
+    world.kafka.rejected, world.kafka.missing, world.kafka.outage = set(), {}, None
+    world.steps(count=300, seconds=0.5)
+    for _ in range(20):
+        for number in list(world.database.parked):
+            world.ask("retry", number)
+        world.steps(count=200, seconds=0.5)
+        if not world.database.parked:
+            return
+
+
+@settings(max_examples=150, deadline=None)
+@given(kind=st.sampled_from(list(KINDS)), actions=ACTIONS)
+def test_whatever_happens_all_arrives_and_each_key_in_order(
+    kind: str, actions: list[tuple[str, Any]]
+) -> None:
+    world = World(kind)
+    play(world, actions)
+    mend(world)
+    assert world.database.parked == {}
+    assert set(world.arrived()) == {row.id for _, row in world.database.rows}
+    for key in {(record.topic, record.key) for record in world.kafka.log}:
+        ids = [r.id for r in world.kafka.log if (r.topic, r.key) == key]
+        first = list(dict.fromkeys(ids))
+        assert first == sorted(first)
