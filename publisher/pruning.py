@@ -81,7 +81,7 @@ def report(done: Pruned, standings: Sequence[Standing], *, dry_run: bool) -> Ite
         if standing.name in done.waits_for:
             yield _held_back(standing)
     if done.parked:
-        yield f"{_counted(done.parked, 'row')} set aside by a publisher stay (outbox_parked)"
+        yield f"{_counted(done.parked, 'row')} set aside stay: outbox-publisher parked list"
 
 
 def _held_back(standing: Standing) -> str:

@@ -148,8 +148,12 @@ def end_holder(connection: Connection, holder: Holder) -> bool:
 
 
 def remove_position(connection: Connection, name: str) -> bool:
-    """Forget a position; False where there is none of this name."""
-    return connection.execute(statement("remove_position"), {"name": name}).rowcount == 1
+    """Forget a position and what is set aside for it; False where there is none of this name."""
+    with connection.transaction():
+        if connection.execute(statement("remove_position"), {"name": name}).rowcount != 1:
+            return False
+        connection.execute(statement("forget_parked"), {"name": name})
+    return True
 
 
 def rebase_position(

@@ -69,8 +69,9 @@ def test_where_the_right_is_missing_its_grant_is_logged_once_and_publishing_goes
     url, servers = migrated_database_url, kafka_broker.bootstrap_servers
     execute(
         url,
-        f"GRANT SELECT ON outbox_event, outbox_metadata, outbox_topic, outbox_parked TO {role}; "
-        f"GRANT SELECT, INSERT, UPDATE ON outbox_position TO {role}",
+        f"GRANT SELECT ON outbox_event, outbox_metadata, outbox_topic TO {role}; "
+        f"GRANT SELECT, INSERT, UPDATE ON outbox_position, outbox_request TO {role}; "
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON outbox_parked TO {role}",
     )
     env = {"PUBLISHER_RETENTION": "0s", "PUBLISHER_PRUNE_EVERY": "1s"}
     with Publisher(role_url, servers, tmp_path, **env) as publisher:
@@ -79,8 +80,7 @@ def test_where_the_right_is_missing_its_grant_is_logged_once_and_publishing_goes
         eventually(lambda: refusals(publisher), timeout=20)
         execute(
             url,
-            f"GRANT DELETE ON outbox_event TO {role}; "
-            f"GRANT SELECT, DELETE ON outbox_request TO {role}",
+            f"GRANT DELETE ON outbox_event, outbox_request TO {role}",
         )
         eventually(lambda: ids(url) == [], timeout=20)
         (reason,) = refusals(publisher)

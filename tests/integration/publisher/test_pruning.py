@@ -11,7 +11,12 @@ import pytest
 from publisher.adapters.connection import Connection, connect
 from publisher.adapters.postgres import PostgresStore
 from publisher.adapters.retained import PostgresRetained
-from publisher.adapters.tables import read_backlog, read_identity, rebase_position
+from publisher.adapters.tables import (
+    read_backlog,
+    read_identity,
+    rebase_position,
+    remove_position,
+)
 from publisher.errors import StoreUnavailable
 from publisher.ports import Limits
 from publisher.pruning import Pruned, Pruner, Range
@@ -172,6 +177,22 @@ def test_what_is_set_aside_stays_and_what_is_not_of_it_goes(url: str) -> None:
     assert (done.rows, done.parked) == (3, 3)
     execute(url, "DELETE FROM outbox_parked")
     assert prune(url, NONE).rows == 3
+
+
+def test_what_a_removed_publisher_has_set_aside_keeps_nothing(
+    url: str, connection: Connection
+) -> None:
+    for name in ("reports", "default"):
+        published(url, name)
+        park(url, "t", publisher=name)
+    write(url, b"a")
+    for name in ("reports", "default"):
+        published(url, name)
+    assert remove_position(connection, "reports")
+    assert not remove_position(connection, "reports")
+    assert prune(url, NONE).parked == 1
+    execute(url, "DELETE FROM outbox_parked WHERE publisher = 'default'")
+    assert prune(url, NONE).rows == 1
 
 
 def test_a_dry_run_counts_and_removes_nothing(url: str) -> None:

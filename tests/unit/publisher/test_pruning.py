@@ -203,7 +203,7 @@ def test_the_report_names_what_holds_rows_back_and_the_cure() -> None:
         "position 'reports' holds rows back: 2 rows wait, the oldest for 60.0 s; no publisher "
         "runs; stored 2026-01-31T00:00:00+00:00. If it is not run any more: outbox-publisher "
         "position remove reports",
-        "1 row set aside by a publisher stay (outbox_parked)",
+        "1 row set aside stay: outbox-publisher parked list",
     ]
 
 
