@@ -119,6 +119,7 @@ class Request(models.Model):
     publisher = models.TextField()
     verb = models.TextField()
     parked_id = models.BigIntegerField()
+    row_id = models.BigIntegerField()
     created_at = models.DateTimeField(db_default=ClockTimestamp())
     done_at = models.DateTimeField(null=True)
     outcome = models.TextField(null=True)

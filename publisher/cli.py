@@ -372,17 +372,17 @@ def _ask(
     connection: Connection, config: Config, verb: str, chosen: Sequence[SetAside], wait: float
 ) -> None:
     """Write requests, which the active publisher executes, and say what became of them."""
-    if tables.read_holder(connection, config.name) is None:
+    if not chosen:
+        click.echo("nothing is parked")
+    runs = tables.read_holder(connection, config.name) is not None
+    if chosen and not runs:
         click.echo(f"no publisher {config.name!r} runs: the first one that does will do it")
-        wait = 0.0
-    asked = {parked_tables.ask(connection, config.name, verb, each.number): each for each in chosen}
-    deadline = time.monotonic() + wait
-    refused = False
-    for request, each in asked.items():
-        outcome = _outcome_of(connection, request, deadline)
-        refused = refused or not outcome.startswith(("published", "asked"))
+    asked = {parked_tables.ask(connection, config.name, verb, each): each for each in chosen}
+    deadline = time.monotonic() + (wait if runs else 0.0)
+    outcomes = [_outcome_of(connection, request, deadline) for request in asked]
+    for each, outcome in zip(asked.values(), outcomes, strict=True):
         click.echo(f"{each.number}: {outcome}")
-    if refused:
+    if runs and not all(outcome.startswith("published") for outcome in outcomes):
         sys.exit(FAILED)
 
 

@@ -21,13 +21,14 @@ class Flight:
 
     @property
     def landed(self) -> bool:
-        return self.acknowledged == len(self.page.rows)
+        return self.delivery.arrived
 
 
 class Nothing:
     """The delivery of a page of which nothing had to be sent."""
 
     stopped = False
+    arrived = True
     error = None
 
     def settle(self, timeout: float) -> int:

@@ -37,10 +37,16 @@ class Parking:
         return topic in self._topics
 
     def take_over(self) -> None:
-        """Read what the publisher before this one set aside."""
-        self._unkept.clear()
+        """Read what is set aside, also by the publisher before this one: an answer of the store
+        may have been lost on its way."""
         self._parked = {parked.id: parked for parked in self._store.parked()}
+        self._unkept = {n: parked for n, parked in self._unkept.items() if n in self._parked}
+        self._parked |= self._unkept
         self._index()
+
+    def forget(self) -> None:
+        """What could not be stored is somebody else's to say now."""
+        self._unkept.clear()
 
     def sift(self, rows: Sequence[Row], *, topic: str | None = None) -> Sequence[Row]:
         """The rows that are not set aside; of a held `topic` itself, those whose key is not."""

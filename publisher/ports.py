@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -121,11 +121,12 @@ class Parked:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What an operator asks for: `retry` or `skip` something parked."""
+    """What an operator asks for: `retry` something parked, or `skip` its first record, `row`."""
 
     id: int
     verb: str
     parked: int
+    row: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +134,19 @@ class Tenure:
     """What a publisher gets with the position.
 
     `inherited`: another one held it since. `mirrored`: the position that counts is in Kafka, and
-    this one may lie behind it.
+    this one may differ from it by rows that are set aside, or lie behind it. `database` tells it
+    apart from any other; `fresh`: no publisher of this name was here before.
     """
 
     position: Position
     source: str
     inherited: bool
     mirrored: bool = False
+    database: str = ""
+    fresh: bool = False
+
+
+Confirm = Callable[[], None]
 
 
 class Store(Protocol):
@@ -199,6 +206,9 @@ class Store(Protocol):
     def answer(self, request: Request, outcome: str) -> None:
         """Say what became of a request."""
 
+    def confirm(self) -> None:
+        """Make sure that this publisher still holds the position; raises as `save` does."""
+
     def save(self, position: Position) -> None:
         """Store the position.
 
@@ -239,7 +249,12 @@ class Delivery(Protocol):
 
     @property
     def stopped(self) -> bool:
-        """Whether a record could not be sent: nothing else may be, until the page is settled."""
+        """Whether a record could not be sent, or may be refused: nothing else may be sent, until
+        the page is settled."""
+
+    @property
+    def arrived(self) -> bool:
+        """Whether all of the page has arrived, as far as `settle` has told."""
 
     @property
     def error(self) -> Unavailable | None:
@@ -261,14 +276,16 @@ class Broker(Protocol):
         """Whether a page arrives whole, with its end, or not at all; one is on its way at once."""
 
     def open(self) -> None:
-        """Connect, and keep whoever sent for this publisher before from sending anything more,
-        where pages are atomic. Raises `BrokerUnavailable`."""
+        """Connect. Raises `BrokerUnavailable`."""
 
-    def recover(self, tenure: Tenure) -> Checkpoint:
+    def recover(self, tenure: Tenure, confirm: Confirm) -> Checkpoint:
         """Where to go on: the end of the last page, where pages are atomic and the database only
         mirrors it; else the tenure's position, which is kept from now on.
 
-        Raises `PositionLost` where that end should be known and is not.
+        Where pages are atomic, whoever sent for this publisher before is kept from sending
+        anything more; `confirm` is asked between that and keeping the tenure's position, and
+        raises where another publisher holds it by now. Raises `PositionLost` where that end should
+        be known and is not, or is that of another project or database.
         """
 
     def leaderless(self, topics: Collection[str]) -> Mapping[str, str]:

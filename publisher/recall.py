@@ -16,6 +16,17 @@ from publisher.retry import Retry
 log = structlog.get_logger("publisher.relay")
 
 
+class _Probe:
+    """When a held topic is asked for: more and more seldom."""
+
+    def __init__(self, every: float, now: float) -> None:
+        self._waits = Backoff(first=every, last=30 * every)
+        self.put_off(now)
+
+    def put_off(self, now: float) -> None:
+        self.due = now + self._waits.next()
+
+
 class Recall:
     """Sets aside, and brings back one after the other: there is one retry at a time, if any."""
 
@@ -27,11 +38,12 @@ class Recall:
         parking: Parking,
         every: float,
         clock: Callable[[], float],
+        store_position: Callable[[], None],
     ) -> None:
         self._store, self._broker, self._parking = store, broker, parking
-        self._every, self._clock = every, clock
-        self._probe = Backoff(first=every, last=30 * every)
-        self._due = clock()
+        self._every, self._clock, self._store_position = every, clock, store_position
+        self._requests_due = clock()
+        self._probes: dict[int, _Probe] = {}
         self.retry: Retry | None = None
 
     @property
@@ -39,10 +51,14 @@ class Recall:
         """The retry has almost caught up: the relay sends nothing else for a moment."""
         return self.retry is not None and self.retry.closing
 
-    def begin_anew(self) -> None:
-        """Another publisher held the position since: see what it set aside."""
-        self.retry = None
+    def take_over(self, *, inherited: bool) -> None:
+        """The store was opened: what it has counts, and where another publisher held the position
+        since, the retry is over."""
+        if inherited:
+            self._parking.forget()
         self._parking.take_over()
+        if inherited or (self.retry and self._parking.find(self.retry.number) is None):
+            self.retry = None
 
     def rewind(self) -> None:
         """What was on its way is read again."""
@@ -53,7 +69,6 @@ class Recall:
         """From this row on; the relay stands at the position, and nothing is on its way."""
         key = None if whole_topic else row.key
         self._park(Parked(0, row.topic, key, row.id, why, position))
-        self._due = self._clock() + self._probe.next()
 
     def _park(self, parked: Parked) -> None:
         parked = self._parking.park(parked)
@@ -61,16 +76,25 @@ class Recall:
 
     def look(self, position: Position) -> None:
         """Begin a retry where one is asked for, or where a topic that was held can be written."""
-        if self.retry is not None or self._clock() < self._due:
-            return
-        self._due = self._clock() + self._every
-        for request in self._store.requests():
-            if self._begin(request, position):
-                return
+        now = self._clock()
+        if self.retry is None and now >= self._requests_due:
+            self._requests_due = now + self._every
+            for request in self._store.requests():
+                if self._begin(request, position):
+                    return
+        if self.retry is None:
+            self._probe_topics(position, now)
+
+    def _probe_topics(self, position: Position, now: float) -> None:
         for parked in self._parking:
-            if parked.key is None and not self._broker.unavailable({parked.topic}):
-                self.retry = Retry(self._store, self._parking, parked, position)
-                return
+            if parked.key is not None:
+                continue
+            probe = self._probes.setdefault(parked.id, _Probe(self._every, now))
+            if now >= probe.due:
+                probe.put_off(now)
+                if not self._broker.unavailable({parked.topic}):
+                    self.retry = Retry(self._store, self._parking, parked, position)
+                    return
 
     def _begin(self, request: Request, position: Position) -> bool:
         parked = self._parking.find(request.parked)
@@ -80,6 +104,10 @@ class Recall:
             self._store.answer(request, f"the whole topic {parked.topic!r} is held: mend it first")
         elif parked.key is None and request.verb == "skip":
             self._store.answer(request, "a topic cannot be skipped: mend it, or delete its rows")
+        elif request.verb == "skip" and request.row != parked.row:
+            self._store.answer(
+                request, f"outbox row {parked.row} stands first now: look at it, and ask again"
+            )
         else:
             self.retry = Retry(self._store, self._parking, parked, position, request)
         return self.retry is not None
@@ -89,26 +117,24 @@ class Recall:
     ) -> Sequence[Row] | None:
         """The next rows of the retry; none where it looks further at once, None where it cannot
         go on now. `idle`: nothing is on its way, so that the relay stands at the position."""
-        if retry.on_its_way:
+        if retry.on_its_way or self._is_held(retry):
             return None
         rows = retry.read(limits)
-        if rows:
-            return None if self._is_held(retry, rows[0]) else rows
-        if not retry.over:
-            return ()
+        if rows or not retry.over:
+            return rows
         if retry.closing and idle and retry.parked.until == position:
             self._release(retry)
             return ()
-        retry.closing = True
-        if not idle:
+        retry.closing = retry.short
+        if retry.closing and not idle:
             return None
         retry.next_pass(position)
         return ()
 
-    def _is_held(self, retry: Retry, row: Row) -> bool:
-        missing = self._broker.unavailable({row.topic})
+    def _is_held(self, retry: Retry) -> bool:
+        missing = self._broker.unavailable({retry.parked.topic})
         if missing:
-            self._end(retry, row.id, missing[row.topic])
+            self._end(retry, retry.parked.row, missing[retry.parked.topic])
         return bool(missing)
 
     def refused(self, retry: Retry, row: Row, why: str) -> None:
@@ -121,19 +147,19 @@ class Recall:
 
     def _release(self, retry: Retry) -> None:
         parked = retry.parked
+        self._store_position()  # Behind a position that is older, it would be met again.
         self._parking.release(parked)
+        self._probes.pop(parked.id, None)
         self._answer(retry, f"published {retry.sent} rows; it is set aside no longer")
-        self._probe.reset()
         log.info("released", what=str(parked), number=parked.id, rows=retry.sent)
 
     def _end(self, retry: Retry, row: int, why: str) -> None:
         """It stays set aside, from this row."""
         retry.refused(row, why)
         self._answer(retry, f"set aside again at outbox row {row}: {why}")
-        self._due = self._clock() + self._probe.next()
         log.warning("set aside again", what=str(retry.parked), number=retry.number, reason=why)
 
     def _answer(self, retry: Retry, outcome: str) -> None:
-        self.retry = None
+        self.retry, self._requests_due = None, self._clock()
         if retry.request is not None:
             self._store.answer(retry.request, outcome)

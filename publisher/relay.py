@@ -84,6 +84,7 @@ class Relay:
             parking=self._parking,
             every=self._pace.probe,
             clock=clock,
+            store_position=self._save,
         )
         self._retries_next = False
         self._tenure = Tenure(Position(), "", inherited=True)
@@ -158,7 +159,7 @@ class Relay:
                 self._broker.close()
                 self._resume(tenure.position)
                 self._saved = tenure.position
-                self._recall.begin_anew()
+            self._recall.take_over(inherited=tenure.inherited)
 
     def _open_broker(self) -> None:
         if not self._broker.is_open:
@@ -172,7 +173,8 @@ class Relay:
     def _recover(self) -> None:
         """Go on from where it counts. Once Kafka keeps the position, the table has to say so
         before the first page is sent."""
-        reached = self._broker.recover(replace(self._tenure, position=self._position))
+        tenure = replace(self._tenure, position=self._position)
+        reached = self._broker.recover(tenure, self._store.confirm)
         self._parking.resume(reached.retried)
         self._resume(reached.position)
         if self._broker.atomic and not self._tenure.mirrored:
@@ -219,7 +221,11 @@ class Relay:
         idle = not self._flights
         rows = self._recall.read(retry, self._position, self._size.limits, idle=idle)
         if rows:
-            self._dispatch(Page(rows, self._position, self._position), retry)
+            try:
+                self._dispatch(Page(rows, self._position, self._position), retry)
+            except Unavailable:
+                retry.rewind()
+                raise
         return rows is not None
 
     def _send_page(self) -> bool:
@@ -247,10 +253,11 @@ class Relay:
         return True
 
     def _dispatch(self, page: Page, retry: Retry | None = None) -> None:
-        """Hand a page over; one whose rows are all set aside takes its turn with the others."""
+        """Hand a page over; one whose rows are all set aside takes its turn with the others, and
+        Kafka gets to know its end where it keeps the position."""
         if not self._flights:
             self._moved_at = self._clock()
-        if not page.rows:
+        if not page.rows and not self._broker.atomic:
             self._flights.append(Flight(page, Nothing(), self._clock()))
             return
         records = CloudEvents(self._tenure.source, page.rows)
@@ -377,6 +384,7 @@ class Relay:
         self._broker.close()
         if self._flights:
             self._resume(self._position)
+        self._health.parked = []
         self._backoff.reset()
         self._health.out_of_sight()
         if self._health.waits_for(str(exc)):

@@ -10,7 +10,8 @@ from publisher.ports import Limits, Parked, Request, Row, Store
 from publisher.position import Position, Progress
 
 SPAN = 20_000
-"""Ids that one statement looks through: the relay's own pages wait no longer than for one."""
+"""Ids that one statement looks through: the relay's own pages wait no longer than for one. It
+doubles while nothing is found, because a gap may be as wide as the numbers are."""
 
 
 class Retry:
@@ -30,7 +31,7 @@ class Retry:
         self._store, self._parking, self.request = store, parking, request
         self.number = parked.id
         self.sent = 0
-        self.closing = False
+        self.closing = self.short = False
         self._skipped = parked.row if request is not None and request.verb == "skip" else None
         self._narrow_to = parked.row
         until = parked.until or position
@@ -46,17 +47,19 @@ class Retry:
     def rewind(self) -> None:
         """Read again behind what has arrived; nothing is on its way."""
         self.on_its_way = False
+        self._span = SPAN
         self._bounds: tuple[int, int] | None = None
 
     def read(self, limits: Limits) -> Sequence[Row]:
         """The next rows: of one statement, so there may be none although the pass goes on."""
         first, last = self._within()
-        upto = min(last, first + SPAN)
+        upto = min(last, first + self._span)
         if self.parked.cursor < self._narrow_to:
             limits = replace(limits, rows=1)
         chunk = self._store.parked_rows(self.parked, first, upto, limits)
         end = upto if chunk.exhausted else chunk.rows[-1].id
         self._bounds = end, last
+        self._span = SPAN if chunk.rows else 2 * self._span
         return self._wanted(chunk.rows)
 
     def _wanted(self, rows: Sequence[Row]) -> Sequence[Row]:
@@ -68,6 +71,7 @@ class Retry:
         if self._bounds is None:
             first, last = self._store.parked_within(self.parked)
             self._bounds = max(first, self.parked.cursor), last
+            self.short = self._bounds[1] - self._bounds[0] <= SPAN
         return self._bounds
 
     @property
@@ -99,5 +103,6 @@ class Retry:
         self.rewind()
 
     def refused(self, row: int, reason: str) -> None:
-        """It stays set aside, from this row."""
-        self._parking.keep(replace(self.parked, row=row, reason=reason))
+        """It stays set aside, from this row: what is before it has arrived or is given up."""
+        cursor = max(self.parked.cursor, row - 1)
+        self._parking.keep(replace(self.parked, row=row, reason=reason, cursor=cursor))

@@ -52,6 +52,7 @@ class Migration(migrations.Migration):
                 ("publisher", models.TextField()),
                 ("verb", models.TextField()),
                 ("parked_id", models.BigIntegerField()),
+                ("row_id", models.BigIntegerField()),
                 ("created_at", models.DateTimeField(db_default=outbox.models.ClockTimestamp())),
                 ("done_at", models.DateTimeField(null=True)),
                 ("outcome", models.TextField(null=True)),

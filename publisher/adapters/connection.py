@@ -65,6 +65,7 @@ _STATEMENT_TIMEOUT = "SELECT set_config('statement_timeout', %s, false)"
 _MORE_RIGHTS = {
     "outbox_event": "; to publish restored rows again, UPDATE (xid) on it too",
     "outbox_position": "; `position remove` needs DELETE on it too",
+    "outbox_request": "; `position remove` needs DELETE on it too",
 }
 _REFUSED_LOGIN = (
     "password authentication failed",

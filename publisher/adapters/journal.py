@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from publisher.errors import PositionLost
-from publisher.ports import Tenure, Topic
+from publisher.ports import Confirm, Tenure, Topic
 from publisher.position import Checkpoint, Position, Progress, Snapshot
 
 KEY = b"position"
@@ -20,7 +20,7 @@ PARTITION = 0
 TAIL = 50
 """Offsets to look at first: the newest position is in the last few."""
 
-PATIENCE = 10.0
+PATIENCE = 3.0
 """Seconds to read it to its end."""
 
 
@@ -39,34 +39,37 @@ class Journal:
         """The topic as it is created where it is missing."""
         return Topic(self.topic, "state", 1)
 
-    def encode(self, source: str, reached: Checkpoint) -> bytes:
+    def encode(self, tenure: Tenure, reached: Checkpoint) -> bytes:
         """The value of the record."""
-        at = {"source": source, **_written(reached.position)}
+        at = {"source": tenure.source, "database": tenure.database, **_written(reached.position)}
         if reached.retried is not None:
             parked, until, cursor = reached.retried
             at["retried"] = {"parked": parked, "until": _written(until), "cursor": cursor}
         return json.dumps(at).encode()
 
-    def decode(self, value: bytes | None, source: str) -> Checkpoint | None:
+    def decode(self, value: bytes | None, tenure: Tenure) -> Checkpoint | None:
         """What was reached; None where nothing was.
 
-        Raises `PositionLost` where it is of another project.
+        Raises `PositionLost` where it is of another project or database, except that a database
+        that was restored or moved may replace it.
         """
         if value is None:
             return None
         try:
             at = json.loads(value)
             reached = Checkpoint(_read(at), _read_progress(at.get("retried")))
-            project = at["source"]
+            owner = at["source"], at["database"]
         except (AttributeError, ValueError, TypeError, KeyError):
             raise PositionLost(
                 f"the newest record of topic {self.topic!r} is no position ({value[:100]!r}): "
                 "find out what else writes there, and choose another PUBLISHER_NAME"
             ) from None
-        if project != source:
+        moved = owner[0] == tenure.source and not tenure.mirrored and not tenure.fresh
+        if owner != (tenure.source, tenure.database) and not moved:
             raise PositionLost(
-                f"topic {self.topic!r} holds the position of a publisher for {project!r}, "
-                f"this project is {source!r}: choose another PUBLISHER_NAME"
+                f"topic {self.topic!r} holds the position of a publisher for {owner[0]!r} in "
+                f"database {owner[1]}, this is {tenure.source!r} in {tenure.database}: choose "
+                "another PUBLISHER_NAME"
             )
         return reached
 
@@ -98,6 +101,7 @@ def recover(
     *,
     read: Callable[[], bytes | None],
     fence: Callable[[], None],
+    confirm: Confirm,
     write: Callable[[Checkpoint], None],
 ) -> Checkpoint:
     """Where to go on; from now on nobody else sends for this publisher.
@@ -105,10 +109,11 @@ def recover(
     The journal is read before the fence too, for the publisher of another project must not be
     fenced.
     """
-    journal.decode(read(), tenure.source)
+    journal.decode(read(), tenure)
     fence()
-    found = journal.decode(read(), tenure.source)
+    found = journal.decode(read(), tenure)
     if not tenure.mirrored:
+        confirm()  # Who takes over from now on has to fence this one, and its write fails.
         adopted = Checkpoint(tenure.position)
         write(adopted)
         return adopted

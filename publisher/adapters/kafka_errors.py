@@ -33,6 +33,8 @@ _REFUSED = (
     kafka.PolicyViolationError,
 )
 UNSENDABLE = (ValueError, TypeError, AssertionError)
+_SHARED_BATCH = "part of a batch which had"
+"""What the client says of the other records of a batch, in its most general class of errors."""
 _NO_TOPIC = (
     kafka.UnknownTopicOrPartitionError,
     kafka.TopicAuthorizationFailedError,
@@ -145,7 +147,7 @@ def failure(records: Sequence[Record], exc: BaseException) -> Unavailable:
 def _cure_of_record(exc: BaseException) -> str | None:
     if isinstance(exc, TOO_LARGE):
         return reasons.too_large("max_request_size")
-    if isinstance(exc, _REFUSED) or type(exc) is kafka.KafkaError:  # of a batch with a refused one
+    if isinstance(exc, _REFUSED) or _SHARED_BATCH in str(exc):
         return reasons.REFUSED_BY_TOPIC
     if isinstance(exc, UNSENDABLE):
         return reasons.UNSENDABLE

@@ -13,9 +13,9 @@ from publisher.adapters import reasons
 from publisher.adapters.kafka_config import DEFAULTS, Config, converted
 from publisher.adapters.kafka_errors import constructing, failure, reaching
 from publisher.adapters.kafka_topics import KafkaTopics
-from publisher.adapters.known_topics import LONE, KnownTopics
+from publisher.adapters.known_topics import KnownTopics
 from publisher.errors import BrokerUnavailable, RecordRejected, Unavailable
-from publisher.ports import Delivery, Record, Tenure
+from publisher.ports import Confirm, Delivery, Record, Tenure
 from publisher.position import Checkpoint
 
 PATIENCE_MS = 2_000
@@ -34,6 +34,7 @@ class KafkaPythonDelivery:
         self.error: Unavailable | None = None
         self._behind: Unavailable | None = None
         self._acknowledged = 0
+        self.lone = False
 
     def stop_at(self, error: Unavailable) -> None:
         """Nothing more of this page is sent; the error counts once the rest is acknowledged."""
@@ -41,7 +42,11 @@ class KafkaPythonDelivery:
 
     @property
     def stopped(self) -> bool:
-        return self._behind is not None
+        return self._behind is not None or (self.lone and not self.arrived)
+
+    @property
+    def arrived(self) -> bool:
+        return self._acknowledged == len(self.records)
 
     def settle(self, timeout: float) -> int:
         self._count()
@@ -93,7 +98,7 @@ class KafkaPythonBroker:
             raise
         self._producer, self._topics = producer, topics
 
-    def recover(self, tenure: Tenure) -> Checkpoint:
+    def recover(self, tenure: Tenure, confirm: Confirm) -> Checkpoint:
         return Checkpoint(tenure.position)
 
     def unavailable(self, topics: Collection[str]) -> Mapping[str, str]:
@@ -116,12 +121,12 @@ class KafkaPythonBroker:
     def send(self, records: Sequence[Record], end: Checkpoint) -> Delivery:
         delivery = KafkaPythonDelivery(records)
         send, futures = self._live.send, delivery.futures
-        harmless = self._known.harmless if len(records) > 1 else LONE
+        harmless = self._known.harmless
         try:
             for record in records:
                 _, topic, key, value, headers = record
                 if value is not None and len(value) > harmless:
-                    self._known.require_small(record)
+                    delivery.lone = self._known.goes_alone(record, of=len(records))
                 futures.append(send(topic, value, key, headers))
         except RecordRejected as exc:
             delivery.stop_at(exc)

@@ -22,7 +22,7 @@ from publisher.adapters.kafka_errors import (
 )
 from publisher.adapters.kafka_python import PATIENCE_MS, KafkaPythonBroker
 from publisher.errors import BrokerFenced, BrokerUnavailable, RecordRejected, Unavailable
-from publisher.ports import Record, Tenure
+from publisher.ports import Confirm, Record, Tenure
 from publisher.position import Checkpoint
 
 _FENCED = (kafka.ProducerFencedError, kafka.InvalidProducerEpochError)
@@ -37,30 +37,36 @@ class KafkaPythonTransaction:
         self.commit: Any = None
         self.error: Unavailable | None = None
         self.committed = False
-        self._arrived = 0
 
     @property
     def stopped(self) -> bool:
         return self.commit is None
 
+    @property
+    def arrived(self) -> bool:
+        return self.committed
+
     def settle(self, timeout: float) -> int:
         if self.error is None and not self.committed and self.commit is not None:
+            ended = False
             try:
-                self.committed = self.commit.wait(timeout * 1000)
+                ended = self.commit.wait(timeout * 1000)
+                self.committed = ended and all(map(_arrived, self.futures))
             except Exception as exc:  # whatever the client's thread met
                 self.error = self._failure(exc)
             if not self.committed and self.error is None:
-                self._look()
+                self._look(ended)
         return len(self._records) if self.committed else 0
 
-    def _look(self) -> None:
-        """A record that failed: the client does not end the commit that waits for it."""
-        while self._arrived < len(self.futures) and self.futures[self._arrived].is_done:
-            exc = self.futures[self._arrived].exception
-            if exc is not None:
-                self.error = self._failure(exc)
-                return
-            self._arrived += 1
+    def _look(self, ended: bool) -> None:
+        """A record that failed: the client does not end the commit that waits for it, or ends one
+        that was thrown away as if all were well."""
+        failed = (f.exception for f in self.futures if f.is_done and f.exception is not None)
+        exc = next(failed, None)
+        if exc is not None:
+            self.error = self._failure(exc)
+        elif ended:
+            self.error = BrokerUnavailable(reasons.transaction_failed("not all of it arrived"))
 
     def fail(self, exc: Exception) -> None:
         """It cannot be sent whole, so nothing of it is."""
@@ -76,6 +82,8 @@ class KafkaPythonTransaction:
         if isinstance(exc, _FENCED):
             return BrokerFenced(reasons.fenced(reason(exc)))
         for at, future in enumerate(self.futures[: len(self._records)]):
+            if future.is_done and isinstance(future.exception, _FENCED):
+                return BrokerFenced(reasons.fenced(reason(future.exception)))
             if future.is_done and future.exception is not None:
                 return failure(self._records[at : len(self.futures)], future.exception)
         return BrokerUnavailable(reasons.transaction_failed(reason(exc)))
@@ -92,11 +100,11 @@ class KafkaPythonTransactions(KafkaPythonBroker):
 
     def __init__(self, bootstrap_servers: str, config: Config, journal: Journal) -> None:
         super().__init__(bootstrap_servers, config)
-        self._journal, self._source = journal, ""
+        self._journal = journal
         self._ours = {**DEFAULTS, **TRANSACTIONS, "transactional_id": journal.topic}
 
-    def recover(self, tenure: Tenure) -> Checkpoint:
-        self._source = tenure.source
+    def recover(self, tenure: Tenure, confirm: Confirm) -> Checkpoint:
+        self._tenure = tenure
         self._create_journal()
         with reaching(self._servers):
             return recover(
@@ -104,6 +112,7 @@ class KafkaPythonTransactions(KafkaPythonBroker):
                 tenure,
                 read=self._last_record,
                 fence=self._live.init_transactions,
+                confirm=confirm,
                 write=self._adopt,
             )
 
@@ -126,7 +135,7 @@ class KafkaPythonTransactions(KafkaPythonBroker):
             producer.begin_transaction()
             for _, topic, key, value, headers in records:
                 futures.append(send(topic, value, key, headers))
-            at = self._journal.encode(self._source, end)
+            at = self._journal.encode(self._tenure, end)
             futures.append(send(self._journal.topic, at, KEY, partition=PARTITION))
             page.commit = _commit(producer)
         except (RecordRejected, kafka.KafkaError, *UNSENDABLE) as exc:
@@ -155,6 +164,10 @@ class KafkaPythonTransactions(KafkaPythonBroker):
             consumer.close()
 
 
+def _arrived(future: Any) -> bool:
+    return future.is_done and future.exception is None
+
+
 def _commit(producer: Any) -> Any:
     """What `commit_transaction` waits for: the next page is read meanwhile."""
     result = producer._transaction_manager.begin_commit()
@@ -166,7 +179,10 @@ def _newest(consumer: Any, journal: TopicPartition) -> bytes | None:
     consumer.assign([journal])
     low, high = (
         offsets[journal]
-        for offsets in (consumer.beginning_offsets([journal]), consumer.end_offsets([journal]))
+        for offsets in (
+            consumer.beginning_offsets([journal], timeout_ms=PATIENCE_MS),
+            consumer.end_offsets([journal], timeout_ms=PATIENCE_MS),
+        )
     )
 
     def read_from(start: int) -> bytes | None:

@@ -15,8 +15,8 @@ from publisher.ports import Record
 Describe = Callable[[Collection[str]], Mapping[str, int | str]]
 Limits = Callable[[Collection[str]], Mapping[str, int]]
 
-_ANY = LONE = 2**31
-"""Bytes that nothing exceeds; for a record that is sent alone anyway."""
+_ANY = 2**31
+"""Bytes that nothing exceeds."""
 _FRAME = 100
 """Bytes around a record that is a batch of its own, at most."""
 _USUAL = 16 * 1024
@@ -44,12 +44,16 @@ class KnownTopics:
             self.harmless = min(self._limits.values(), default=_ANY) - _USUAL
         return missing
 
-    def require_small(self, record: Record) -> None:
-        """Raise `RecordRejected` for one that is larger than its topic may take; asked of those
-        whose value is longer than `harmless`."""
+    def goes_alone(self, record: Record, *, of: int) -> bool:
+        """Whether nothing may be sent behind this record before it has arrived; asked of those
+        whose value is longer than `harmless`. Among several it raises `RecordRejected`: compressed
+        it may fit, so it is tried alone."""
         limit = self._limits.get(record.topic, _ANY)
-        if _size(record) > limit:
-            raise RecordRejected(may_be_too_large(record, limit), first=record.id, upto=record.id)
+        large = _size(record) > limit
+        if large and of > 1:
+            why = may_be_too_large(record, limit)
+            raise RecordRejected(why, first=record.id, upto=record.id)
+        return large
 
     def leaderless(self, topics: Collection[str]) -> Mapping[str, str]:
         """Which of these wait for a broker that holds a part of them."""

@@ -13,7 +13,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from publisher.adapters import reasons
-from publisher.adapters.known_topics import LONE, KnownTopics
+from publisher.adapters.known_topics import KnownTopics
 from publisher.adapters.librdkafka_config import DEFAULTS, Config, dotted
 from publisher.adapters.librdkafka_errors import (
     TOO_LARGE,
@@ -26,7 +26,7 @@ from publisher.adapters.librdkafka_errors import (
 from publisher.adapters.librdkafka_logger import logger
 from publisher.adapters.librdkafka_topics import LibrdkafkaTopics
 from publisher.errors import BrokerUnavailable, RecordRejected, Unavailable
-from publisher.ports import Delivery, Record, Tenure
+from publisher.ports import Confirm, Delivery, Record, Tenure
 from publisher.position import Checkpoint
 
 PATIENCE_MS = 2_000
@@ -80,6 +80,7 @@ class LibrdkafkaDelivery:
         self._failed: dict[int, KafkaError] = {}
         self._acknowledged = 0
         self._behind: Unavailable | None = None
+        self.lone = False
         self.error: Unavailable | None = None
 
     def report(self, at: int, error: KafkaError | None, message: object) -> None:
@@ -95,7 +96,11 @@ class LibrdkafkaDelivery:
 
     @property
     def stopped(self) -> bool:
-        return self._behind is not None
+        return self._behind is not None or (self.lone and not self.arrived)
+
+    @property
+    def arrived(self) -> bool:
+        return self._acknowledged == len(self._records)
 
     def settle(self, timeout: float) -> int:
         before, deadline = self._acknowledged, time.monotonic() + timeout
@@ -171,7 +176,7 @@ class LibrdkafkaBroker:
             "logger": logger,
         }
 
-    def recover(self, tenure: Tenure) -> Checkpoint:
+    def recover(self, tenure: Tenure, confirm: Confirm) -> Checkpoint:
         return Checkpoint(tenure.position)
 
     def unavailable(self, topics: Collection[str]) -> Mapping[str, str]:
@@ -195,12 +200,12 @@ class LibrdkafkaBroker:
         delivery = LibrdkafkaDelivery(self._live, records)
         produce: Any = self._live.producer.produce
         report, at = delivery.report, 0
-        harmless = self._known.harmless if len(records) > 1 else LONE
+        harmless = self._known.harmless
         try:
             for record in records:
                 _, topic, key, value, headers = record
                 if value is not None and len(value) > harmless:
-                    self._known.require_small(record)
+                    delivery.lone = self._known.goes_alone(record, of=len(records))
                 produce(topic, value, key, headers=headers, on_delivery=partial(report, at))
                 at += 1
         except RecordRejected as exc:

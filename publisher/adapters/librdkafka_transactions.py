@@ -18,7 +18,7 @@ from publisher.adapters.librdkafka_config import DEFAULTS, TRANSACTIONS, Config,
 from publisher.adapters.librdkafka_errors import failure, reaching, reason, unsendable
 from publisher.adapters.librdkafka_logger import logger
 from publisher.errors import BrokerFenced, BrokerUnavailable, RecordRejected, Unavailable
-from publisher.ports import Record, Tenure
+from publisher.ports import Confirm, Record, Tenure
 from publisher.position import Checkpoint
 
 _FENCED = frozenset(
@@ -46,6 +46,10 @@ class LibrdkafkaTransaction:
     @property
     def stopped(self) -> bool:
         return self.commit is None
+
+    @property
+    def arrived(self) -> bool:
+        return self.committed
 
     def settle(self, timeout: float) -> int:
         if self.error is None and not self.committed and self.commit is not None:
@@ -88,7 +92,7 @@ class LibrdkafkaTransactions(LibrdkafkaBroker):
 
     def __init__(self, bootstrap_servers: str, config: Config, journal: Journal) -> None:
         super().__init__(bootstrap_servers, config)
-        self._journal, self._source = journal, ""
+        self._journal = journal
         self._ours = {**DEFAULTS, **TRANSACTIONS, "transactional.id": journal.topic}
         self._committing: ThreadPoolExecutor | None = None
 
@@ -96,8 +100,8 @@ class LibrdkafkaTransactions(LibrdkafkaBroker):
         super().open()
         self._committing = ThreadPoolExecutor(1, thread_name_prefix="commit")
 
-    def recover(self, tenure: Tenure) -> Checkpoint:
-        self._source = tenure.source
+    def recover(self, tenure: Tenure, confirm: Confirm) -> Checkpoint:
+        self._tenure = tenure
         self._create_journal()
         with reaching(self._servers, self._last_word):
             return recover(
@@ -105,6 +109,7 @@ class LibrdkafkaTransactions(LibrdkafkaBroker):
                 tenure,
                 read=self._last_record,
                 fence=lambda: self._live.producer.init_transactions(PATIENCE_MS / 1000),
+                confirm=confirm,
                 write=self._adopt,
             )
 
@@ -130,7 +135,7 @@ class LibrdkafkaTransactions(LibrdkafkaBroker):
                 report = partial(page.report, page.sent)
                 produce(topic, value, key, headers=headers, on_delivery=report)
                 page.sent += 1
-            at = self._journal.encode(self._source, end)
+            at = self._journal.encode(self._tenure, end)
             produce(self._journal.topic, at, KEY, PARTITION)
             assert self._committing is not None  # noqa: S101  # it is open
             page.commit = self._committing.submit(_commit, hands)

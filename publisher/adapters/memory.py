@@ -233,10 +233,13 @@ class MemoryStore:
         self._answer()
         self.database.outcomes[request] = outcome
 
-    def save(self, position: Position) -> None:
+    def confirm(self) -> None:
         self._answer()
         if self._epoch != self.database.epoch:
             raise Fenced("the position was moved by hand")
+
+    def save(self, position: Position) -> None:
+        self.confirm()
         self.database.position, self.database.keeper = position, self.keeper
         self.database.saves += 1
 

@@ -11,7 +11,7 @@ from publisher.errors import (
     RecordRejected,
     Unavailable,
 )
-from publisher.ports import Delivery, Record, Tenure
+from publisher.ports import Confirm, Delivery, Record, Tenure
 from publisher.position import Checkpoint
 
 
@@ -39,6 +39,10 @@ class MemoryDelivery:
     @property
     def stopped(self) -> bool:
         return self._behind is not None
+
+    @property
+    def arrived(self) -> bool:
+        return self._behind is None and self._acknowledged == len(self._records)
 
     def settle(self, timeout: float) -> int:
         while self._acknowledged < len(self._records) and self._answered:
@@ -103,7 +107,7 @@ class MemoryBroker:
         self.sent = []
         self._open = True
 
-    def recover(self, tenure: Tenure) -> Checkpoint:
+    def recover(self, tenure: Tenure, confirm: Confirm) -> Checkpoint:
         return Checkpoint(tenure.position)
 
     def leaderless(self, topics: Collection[str]) -> Mapping[str, str]:
@@ -148,6 +152,10 @@ class MemoryTransaction:
                 self._records.append(record)
         except RecordRejected as exc:
             self.error, self.stopped = exc, True
+
+    @property
+    def arrived(self) -> bool:
+        return self._committed
 
     def settle(self, timeout: float) -> int:
         if self.error is None and not self._committed and not self._broker.frozen:
@@ -195,9 +203,10 @@ class MemoryTransactions(MemoryBroker):
         self.fence = 0
         self.vague = False
 
-    def recover(self, tenure: Tenure) -> Checkpoint:
+    def recover(self, tenure: Tenure, confirm: Confirm) -> Checkpoint:
         self.fence = self.openings
         if not tenure.mirrored:
+            confirm()
             self.journal = Checkpoint(tenure.position)
         if self.journal is None:
             raise PositionLost("the journal is empty")

@@ -127,14 +127,16 @@ def _set_aside(
     return SetAside(number, topic, key, row, reason, since, retries, first)
 
 
-def ask(connection: Connection, name: str, verb: str, number: int) -> int:
+def ask(connection: Connection, name: str, verb: str, each: SetAside) -> int:
     """Ask the active publisher to `retry` or `skip`; returns the number of the request."""
-    params = {"name": name, "verb": verb, "number": number}
+    params = {"name": name, "verb": verb, "number": each.number, "row": each.row}
     ((request,),) = connection.execute(statement("ask"), params)
     return int(request)
 
 
 def outcome(connection: Connection, request: int) -> str | None:
     """What became of a request; None as long as nobody has answered it."""
-    ((text,),) = connection.execute(statement("outcome"), {"id": request})
-    return None if text is None else str(text)
+    row = connection.execute(statement("outcome"), {"id": request}).fetchone()
+    if row is None:
+        return "the request was removed before it was answered"
+    return None if row[0] is None else str(row[0])

@@ -156,21 +156,28 @@ class PostgresStore:
 
     def _take_over(self) -> Tenure:
         source = read_source(self._live)
-        epoch, position, stored_at, mirrored, stored = self._take_position()
+        epoch, position, stored_at, mirrored, oid, stored = self._take_position()
         if self._margin is not None and stored != self._identity:
             self._republish(stored, stored_at - self._margin)
-            epoch, position, _, mirrored, stored = self._take_position()
+            epoch, position, _, mirrored, oid, stored = self._take_position()
         guards.refuse_other_history(self._name, stored=stored, found=self._identity)
         if epoch == 1:
             self._announce(position)
         # The epochs of two histories may go on alike.
         held, self._held = self._held, (stored, epoch)
-        return Tenure(position, source, held != (stored, epoch - 1), mirrored)
+        return Tenure(
+            position,
+            source,
+            inherited=held != (stored, epoch - 1),
+            mirrored=mirrored,
+            database=f"{self._identity.system_identifier}/{oid}",
+            fresh=epoch == 1,
+        )
 
-    def _take_position(self) -> tuple[int, Position, datetime, bool, guards.Identity]:
-        """Its epoch, where it is, when it was stored there, whether that is a mirror of Kafka,
-        and in which database."""
-        epoch, prev, now, last_id, stored_at, mirrored, *history = self._one(
+    def _take_position(self) -> tuple[int, Position, datetime, bool, int, guards.Identity]:
+        """Its epoch, where it is, when it was stored there, whether that is a mirror of Kafka, the
+        number of the database, and which history it belongs to."""
+        epoch, prev, now, last_id, stored_at, mirrored, oid, *history = self._one(
             statement("take_position"),
             name=self._name,
             keeper=self._keeper,
@@ -178,7 +185,7 @@ class PostgresStore:
             timeline=self._identity.timeline,
         )
         position = stored_position(prev, now, last_id)
-        return epoch, position, stored_at, mirrored, guards.Identity(*history)
+        return epoch, position, stored_at, mirrored, oid, guards.Identity(*history)
 
     def _republish(self, stored: guards.Identity, since: datetime) -> None:
         """Adopt another history, and publish again what it may hold under ids used before."""
@@ -269,8 +276,9 @@ class PostgresStore:
         first, last, _ = self._one(
             _PARKED_WITHIN,
             xmin=str(parked.position.prev.xmin),
+            prev=str(parked.position.prev),
             now=str(until.now or until.prev),
-            after=0,
+            after=parked.cursor,
         )
         return first, last
 
@@ -292,6 +300,12 @@ class PostgresStore:
     def answer(self, request: Request, outcome: str) -> None:
         with self._answering("answer"):
             answer_request(self._live, request, outcome)
+
+    def confirm(self) -> None:
+        epoch = self._held[1] if self._held else None
+        (held,) = self._one(statement("confirm_position"), name=self._name, epoch=epoch)
+        if not held:
+            raise self._fenced()
 
     def save(self, position: Position) -> None:
         with self._answering("save"):

@@ -152,7 +152,7 @@ def remove_position(connection: Connection, name: str) -> bool:
     with connection.transaction():
         if connection.execute(statement("remove_position"), {"name": name}).rowcount != 1:
             return False
-        connection.execute(statement("forget_parked"), {"name": name})
+        connection.execute(statement("remove_parked"), {"name": name})
     return True
 
 
@@ -172,7 +172,8 @@ def rebase_position(
                 "since": since,
             },
         ).fetchone()
-    assert row is not None  # noqa: S101  # an upsert returns its row
+        assert row is not None  # noqa: S101  # an upsert returns its row
+        connection.execute(statement("rebase_parked"), {"name": name, "prev": row[0]})
     return Position(Snapshot.parse(row[0]))
 
 

@@ -5,3 +5,4 @@ FROM outbox_event
 WHERE xid >= %(xmin)s::xid8
     AND id + 0 > %(after)s
     AND pg_visible_in_snapshot(xid, %(now)s::pg_snapshot)
+    AND NOT pg_visible_in_snapshot(xid, %(prev)s::pg_snapshot)

@@ -16,4 +16,5 @@ ON CONFLICT (name) DO UPDATE SET
     keeper = CASE WHEN %(keeper)s = 'kafka' THEN p.keeper ELSE 'database' END
 RETURNING
     epoch, prev::text, now::text, coalesce(last_id, 0), updated_at, keeper = 'kafka',
+    (SELECT oid::bigint FROM pg_database WHERE datname = current_database()),
     system_identifier, timeline

@@ -42,9 +42,9 @@ class Subject:
         with psycopg.connect(self.store._url) as operator:  # type: ignore[attr-defined]
             for request in requests:
                 operator.execute(
-                    "INSERT INTO outbox_request (publisher, verb, parked_id)"
-                    " VALUES ('default', %s, %s)",
-                    (request.verb, request.parked),
+                    "INSERT INTO outbox_request (publisher, verb, parked_id, row_id)"
+                    " VALUES ('default', %s, %s, %s)",
+                    (request.verb, request.parked, request.row),
                 )
 
     def write(self, *values: bytes) -> list[int]:
@@ -241,6 +241,11 @@ def test_a_position_is_inherited_only_where_somebody_else_held_it(subject: Subje
     subject.store.open()
     subject.store.close()
     assert not subject.store.open().inherited
+
+
+def test_who_holds_the_position_is_confirmed(subject: Subject) -> None:
+    subject.store.open()
+    subject.store.confirm()
 
 
 def test_closing_twice_is_no_error_and_a_closed_store_says_so(subject: Subject) -> None:
@@ -475,8 +480,9 @@ def test_a_request_is_asked_for_until_it_is_answered(subject: Subject) -> None:
     store = subject.store
     store.open()
     assert store.requests() == []
-    subject.request(Request(1, "retry", 7), Request(2, "skip", 8))
+    subject.request(Request(1, "retry", 7, 70), Request(2, "skip", 8, 80))
     first, second = store.requests()
-    assert (first.verb, first.parked, second.verb, second.parked) == ("retry", 7, "skip", 8)
+    assert (first.verb, first.parked, first.row) == ("retry", 7, 70)
+    assert (second.verb, second.parked, second.row) == ("skip", 8, 80)
     store.answer(first, "done")
     assert store.requests() == [second]

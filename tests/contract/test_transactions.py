@@ -11,7 +11,7 @@ from kafka import KafkaProducer
 from local.kafka import Broker as Server
 from publisher.adapters.clients import CLIENTS, client
 from publisher.adapters.journal import KEY, TAIL, Journal
-from publisher.errors import BrokerFenced, BrokerUnavailable, PositionLost
+from publisher.errors import BrokerFenced, BrokerUnavailable, PositionLost, StandsBy
 from publisher.ports import Broker, Delivery, Record, Tenure
 from publisher.position import Checkpoint, Position, Progress, Snapshot
 from tests.conftest import MakeTopic
@@ -60,12 +60,16 @@ def topic(make_topic: MakeTopic) -> str:
     return make_topic(partitions=3)
 
 
-def fresh(position: Position = START, source: str = "/shop") -> Tenure:
-    return Tenure(position, source, inherited=True)
+def fresh(position: Position = START, source: str = "/shop", database: str = "7/1") -> Tenure:
+    return Tenure(position, source, inherited=True, database=database, fresh=True)
 
 
-def mirrored(source: str = "/shop") -> Tenure:
-    return Tenure(Position(), source, inherited=True, mirrored=True)
+def mirrored(source: str = "/shop", database: str = "7/1") -> Tenure:
+    return Tenure(Position(), source, inherited=True, mirrored=True, database=database)
+
+
+def held() -> None:
+    """The database says that the position is still this publisher's."""
 
 
 def page(topic: str, *values: bytes) -> list[Record]:
@@ -82,18 +86,18 @@ def values(server: Server, topic: str) -> list[bytes]:
 
 
 def test_the_first_time_the_position_of_the_database_counts(make: Make) -> None:
-    assert make().recover(fresh()) == Checkpoint(START)
-    assert make().recover(mirrored()) == Checkpoint(START)
+    assert make().recover(fresh(), held) == Checkpoint(START)
+    assert make().recover(mirrored(), held) == Checkpoint(START)
 
 
 def test_a_successor_goes_on_behind_the_last_page_that_was_committed(
     make: Make, topic: str, durable_broker: Server
 ) -> None:
     first = make()
-    first.recover(fresh())
+    first.recover(fresh(), held)
     for number in range(3):
         committed(first.send(page(topic, b"%d" % number), ENDS[number]))
-    assert make().recover(mirrored()) == ENDS[2]
+    assert make().recover(mirrored(), held) == ENDS[2]
     assert values(durable_broker, topic) == [b"0", b"1", b"2"]
 
 
@@ -101,26 +105,27 @@ def test_what_a_predecessor_left_open_never_shows(
     make: Make, topic: str, durable_broker: Server
 ) -> None:
     first = make()
-    first.recover(fresh())
+    first.recover(fresh(), held)
     committed(first.send(page(topic, b"committed"), ENDS[0]))
     producer = open_transaction(first, topic)
     second = make()
-    assert second.recover(mirrored()) == ENDS[0]
+    assert second.recover(mirrored(), held) == ENDS[0]
     committed(second.send(page(topic, b"next"), ENDS[1]))
     assert values(durable_broker, topic) == [b"committed", b"next"]
-    assert make().recover(mirrored()) == ENDS[1]
+    assert make().recover(mirrored(), held) == ENDS[1]
     del producer
 
 
-def open_transaction(broker: Broker, topic: str) -> object:
-    """Send a record and never commit it, as a process does that is killed or frozen there."""
+def open_transaction(broker: Broker, *topics: str) -> object:
+    """Send records and never commit them, as a process does that is killed or frozen there."""
     producer = broker._producer if hasattr(broker, "_producer") else broker._hands.producer  # type: ignore[attr-defined]
     producer.begin_transaction()
-    if hasattr(producer, "send"):
-        producer.send(topic, b"left open", b"k").get(10)
-    else:
-        producer.produce(topic, b"left open", b"k")
-        producer.flush(10)
+    for topic in topics:
+        if hasattr(producer, "send"):
+            producer.send(topic, b"left open", b"k").get(10)
+        else:
+            producer.produce(topic, b"left open", b"k")
+            producer.flush(10)
     return producer
 
 
@@ -128,53 +133,60 @@ def test_a_predecessor_that_wakes_up_is_fenced_and_nothing_of_it_arrives(
     make: Make, topic: str, durable_broker: Server
 ) -> None:
     zombie = make()
-    zombie.recover(fresh())
+    zombie.recover(fresh(), held)
     committed(zombie.send(page(topic, b"before"), ENDS[0]))
     successor = make()
-    successor.recover(mirrored())
+    successor.recover(mirrored(), held)
     late = zombie.send(page(topic, b"late"), ENDS[1])
     eventually(lambda: late.settle(0.1) or late.error)
     assert isinstance(late.error, BrokerFenced)
     committed(successor.send(page(topic, b"after"), ENDS[2]))
     assert values(durable_broker, topic) == [b"after", b"before"]
-    assert make().recover(mirrored()) == ENDS[2]
+    assert make().recover(mirrored(), held) == ENDS[2]
 
 
 def test_the_newest_position_is_found_behind_a_long_journal(
     make: Make, topic: str, durable_broker: Server, journal: Journal
 ) -> None:
-    make().recover(fresh())
+    make().recover(fresh(), held)
     assert len(read_topic(durable_broker.bootstrap_servers, journal.topic)) == 1
     broker = make()
-    broker.recover(mirrored())
+    broker.recover(mirrored(), held)
     for number in range(TAIL):
         committed(broker.send(page(topic, b"x"), ENDS[number]))
-    assert make().recover(mirrored()) == ENDS[TAIL - 1]
+    assert make().recover(mirrored(), held) == ENDS[TAIL - 1]
 
 
-def test_transactions_that_were_aborted_hide_no_position(make: Make, topic: str) -> None:
+def test_transactions_that_were_aborted_hide_no_position(
+    make: Make, topic: str, journal: Journal
+) -> None:
     broker = make()
-    broker.recover(fresh())
+    broker.recover(fresh(), held)
     kept = []
     for _ in range(TAIL // 2 + 5):
-        kept.append(open_transaction(broker, topic))
+        kept.append(open_transaction(broker, topic, journal.topic))
         broker = make()
-        assert broker.recover(mirrored()) == Checkpoint(START)
+        assert broker.recover(mirrored(), held) == Checkpoint(START)
 
 
 def test_a_journal_that_is_gone_is_refused(make: Make) -> None:
     with pytest.raises(PositionLost, match="position rebase --since 1h"):
-        make().recover(mirrored())
+        make().recover(mirrored(), held)
 
 
 def test_a_publisher_of_another_project_is_refused_before_it_fences_anybody(
     make: Make, topic: str
 ) -> None:
     ours = make()
-    ours.recover(fresh())
-    for tenure in (fresh(source="/bakery"), mirrored(source="/bakery")):
-        with pytest.raises(PositionLost, match=r"'/shop', this project is '/bakery'"):
-            make().recover(tenure)
+    ours.recover(fresh(), held)
+    for tenure in (
+        fresh(source="/bakery"),
+        mirrored(source="/bakery"),
+        fresh(database="7/2"),
+        mirrored(database="7/2"),
+    ):
+        with pytest.raises(PositionLost, match=r"'/shop' in database 7/1, this is "):
+            make().recover(tenure, held)
     committed(ours.send(page(topic, b"undisturbed"), ENDS[0]))
 
 
@@ -182,17 +194,17 @@ def test_another_name_has_a_journal_of_its_own_which_no_open_transaction_hides(
     make: Make, topic: str, durable_broker: Server
 ) -> None:
     busy = make()
-    busy.recover(fresh())
+    busy.recover(fresh(), held)
     kept = open_transaction(busy, topic)
     other = Journal(f"test.transactions.{os.getpid()}.{next(_numbers)}")
     for _ in range(2):
         broker = client("kafka-python").transactions(durable_broker.bootstrap_servers, {}, other)
         broker.open()
-        assert broker.recover(fresh()) == Checkpoint(START)
+        assert broker.recover(fresh(), held) == Checkpoint(START)
         committed(broker.send(page(topic, b"x"), ENDS[7]))
         broker.close()
     broker.open()
-    assert broker.recover(mirrored()) == ENDS[7]
+    assert broker.recover(mirrored(), held) == ENDS[7]
     broker.close()
     del kept
 
@@ -200,7 +212,7 @@ def test_another_name_has_a_journal_of_its_own_which_no_open_transaction_hides(
 def test_the_journal_is_compacted_and_has_one_partition(
     make: Make, journal: Journal, durable_broker: Server
 ) -> None:
-    make().recover(fresh())
+    make().recover(fresh(), held)
     topics = client("kafka-python").topics(durable_broker.bootstrap_servers, {})
     assert topics.describe([journal.topic]) == {journal.topic: 1}
     topics.close()
@@ -208,6 +220,7 @@ def test_the_journal_is_compacted_and_has_one_partition(
     assert record.key == KEY
     assert json.loads(record.value) == {
         "source": "/shop",
+        "database": "7/1",
         "prev": "5:9:6,7",
         "now": "9:12:",
         "last_id": 40,
@@ -217,15 +230,37 @@ def test_the_journal_is_compacted_and_has_one_partition(
 def test_what_is_no_position_in_the_journal_is_refused(
     make: Make, journal: Journal, durable_broker: Server
 ) -> None:
-    make().recover(fresh())
+    make().recover(fresh(), held)
     stranger = KafkaProducer(bootstrap_servers=durable_broker.bootstrap_servers)
     stranger.send(journal.topic, b"hello", b"?").get(10)
     stranger.close()
     with pytest.raises(PositionLost, match="is no position"):
-        make().recover(mirrored())
+        make().recover(mirrored(), held)
 
 
 def test_a_broker_that_never_recovered_sends_nothing(make: Make, topic: str) -> None:
     delivery = make().send(page(topic, b"x"), ENDS[0])
     assert delivery.stopped
     assert isinstance(delivery.error, BrokerUnavailable)
+
+
+def test_a_database_that_was_restored_or_moved_takes_its_journal_along(make: Make) -> None:
+    make().recover(fresh(), held)
+    elsewhere = Tenure(ENDS[3].position, "/shop", inherited=True, database="8/1")
+    assert make().recover(elsewhere, held) == Checkpoint(ENDS[3].position)
+    assert make().recover(mirrored(database="8/1"), held) == Checkpoint(ENDS[3].position)
+
+
+def test_who_lost_the_position_meanwhile_does_not_write_an_older_one(
+    make: Make, topic: str
+) -> None:
+    successor = make()
+
+    def lost() -> None:
+        successor.recover(fresh(), held)
+        committed(successor.send(page(topic, b"x"), ENDS[2]))
+        raise StandsBy("another publisher took over")
+
+    with pytest.raises(StandsBy):
+        make().recover(fresh(), lost)
+    assert make().recover(mirrored(), held) == ENDS[2]

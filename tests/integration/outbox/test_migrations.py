@@ -77,6 +77,7 @@ EXPECTED = [
     ("outbox_request", "publisher", "text", "NO", None, None),
     ("outbox_request", "verb", "text", "NO", None, None),
     ("outbox_request", "parked_id", "bigint", "NO", None, None),
+    ("outbox_request", "row_id", "bigint", "NO", None, None),
     ("outbox_request", "created_at", "timestamp with time zone", "NO", "clock_timestamp()", None),
     ("outbox_request", "done_at", "timestamp with time zone", "YES", None, None),
     ("outbox_request", "outcome", "text", "YES", None, None),

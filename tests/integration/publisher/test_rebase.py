@@ -1,15 +1,17 @@
 """Moving the position: what comes again, and what never does."""
 
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from psycopg.sql import SQL, Identifier
 
 from publisher.adapters.connection import connect
 from publisher.adapters.postgres import PostgresStore
-from publisher.adapters.tables import read_identity, rebase_position
+from publisher.adapters.tables import read_identity, rebase_position, remove_position
 from publisher.errors import Fenced
-from publisher.ports import Limits
+from publisher.ports import Limits, Parked
 from publisher.position import Position
 from publisher.window import Window
 from tests.writers import Writer, execute, write
@@ -97,3 +99,66 @@ def test_a_publisher_that_slept_through_a_rebase_cannot_move_the_position_back(
         rebase(migrated_database_url, NOW)
         with pytest.raises(Fenced):
             store.save(position)
+
+
+def set_aside(url: str, row: int, key: bytes = b"k") -> None:
+    """As a publisher does that stands behind everything there is."""
+    with closing(PostgresStore(url)) as store:
+        at = store.open().position
+        here = Position(store.small_window(at.prev, Limits()).now)
+        store.save(here)
+        store.park(Parked(0, "t", key, row, "it is refused", here))
+
+
+def read_back(url: str) -> list[int]:
+    """What a retry would publish now."""
+    with closing(PostgresStore(url)) as store:
+        at = store.open().position
+        until = Position(store.small_window(at.prev, Limits()).now)
+        (parked,) = store.parked()
+        parked = replace(parked, until=until)
+        after, last = store.parked_within(parked)
+        return [row.id for row in store.parked_rows(parked, after, last, Limits()).rows]
+
+
+def test_what_is_set_aside_is_unpublished_from_its_first_row_on_also_after_a_rebase(
+    migrated_database_url: str,
+) -> None:
+    url = migrated_database_url
+    ids = write(url, b"k", b"k", b"j", b"k")
+    set_aside(url, row=ids[1])  # its snapshot shows all of them, as that of a lost history may
+    execute(url, "UPDATE outbox_event SET created_at = created_at - interval '1 d'")
+    assert read_back(url) == []
+    rebase(url, NOW)
+    assert read_back(url) == [ids[1], ids[3]]
+    later = write(url, b"k")
+    assert read_back(url) == [ids[1], ids[3], *later]
+
+
+def test_what_a_rebase_publishes_again_comes_again_of_what_is_set_aside_too(
+    migrated_database_url: str,
+) -> None:
+    url = migrated_database_url
+    ids = write(url, b"k", b"k")
+    set_aside(url, row=ids[1] + 1_000)  # a row that a fail-over lost, and its id with it
+    rebase(url, timedelta(hours=1))
+    assert read_back(url) == ids
+
+
+def test_a_position_that_is_removed_takes_what_was_set_aside_with_it(
+    migrated_database_url: str,
+) -> None:
+    url = migrated_database_url
+    (row,) = write(url, b"k")
+    set_aside(url, row)
+    execute(
+        url,
+        "INSERT INTO outbox_request (publisher, verb, parked_id, row_id)"
+        " VALUES ('default', 'retry', 1, 1)",
+    )
+    with closing(connect(url, name="test")) as connection:
+        assert remove_position(connection, "default")
+        assert not remove_position(connection, "default")
+        for table in ("outbox_parked", "outbox_request", "outbox_position"):
+            query = SQL("SELECT count(*) FROM {}").format(Identifier(table))
+            assert connection.execute(query).fetchone() == (0,)

@@ -14,6 +14,7 @@ from kafka.future import Future
 from publisher.adapters import kafka_python
 from publisher.adapters.kafka_errors import failure, last_word, reaching
 from publisher.adapters.kafka_python import KafkaPythonBroker, KafkaPythonDelivery
+from publisher.adapters.kafka_python_transactions import KafkaPythonTransaction
 from publisher.adapters.kafka_topics import KafkaTopics, _state
 from publisher.errors import (
     BrokerUnavailable,
@@ -23,6 +24,9 @@ from publisher.errors import (
 )
 from publisher.ports import Record
 
+OF_A_BATCH = (
+    "Failed to append record because it was part of a batch which had one more more invalid records"
+)
 RECORD = Record(7, "shop.orders", b"k", b"{}", [])
 
 
@@ -52,6 +56,31 @@ def test_a_record_whose_time_is_up_may_have_arrived_and_is_not_taken_for_refused
     assert delivery.settle(0.0) == 1
     assert isinstance(delivery.error, BrokerUnavailable)
     assert "outbox row 2" in str(delivery.error)
+
+
+class Ended:
+    """The result of a commit that the client calls a success."""
+
+    def wait(self, timeout_ms: float) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    "future", [Pending(), Future().failure(kafka.OutOfOrderSequenceNumberError())]
+)
+def test_a_commit_of_which_a_record_did_not_arrive_is_none(future: Future) -> None:
+    page = KafkaPythonTransaction([RECORD, RECORD._replace(id=8)])
+    page.futures, page.commit = [done(), future, done()], Ended()
+    assert page.settle(0.0) == 0
+    assert not page.arrived
+    assert isinstance(page.error, BrokerUnavailable)
+
+
+def test_a_commit_of_which_all_arrived_is_one() -> None:
+    page = KafkaPythonTransaction([RECORD])
+    page.futures, page.commit = [done(), done()], Ended()
+    assert page.settle(0.0) == 1
+    assert page.arrived
 
 
 class FakeProducer:
@@ -174,7 +203,8 @@ def test_the_reason_is_what_the_client_logged_and_always_has_the_address(
         (kafka.RecordListTooLargeError("batch"), RecordRejected, "__MAX_REQUEST_SIZE"),
         (kafka.PolicyViolationError("no"), RecordRejected, "policy of the topic"),
         (kafka.InvalidRecordError("no"), RecordRejected, "settings or the policy"),
-        (kafka.KafkaError("Failed: part of a batch"), RecordRejected, "settings or the policy"),
+        (kafka.KafkaError(OF_A_BATCH), RecordRejected, "settings or the policy"),
+        (kafka.KafkaError("for unknown reasons: timed out"), BrokerUnavailable, "not acknowledged"),
         (TypeError("no"), RecordRejected, "correct the row"),
         (kafka.TopicAuthorizationFailedError("shop.orders"), TopicUnavailable, "written"),
         (kafka.NotLeaderForPartitionError(), BrokerUnavailable, "not acknowledged"),

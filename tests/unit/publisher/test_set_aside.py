@@ -1,6 +1,6 @@
 """Keys and topics that are set aside, and how they come back: in order, and nothing is lost."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from publisher.adapters.memory import MemoryDatabase, MemoryStore
+from publisher.adapters.memory import MemoryDatabase, MemoryStore, Transaction
 from publisher.adapters.memory_broker import MemoryBroker, MemoryTransactions
+from publisher.errors import StoreUnavailable
 from publisher.health import Health
-from publisher.ports import Limits, Request
+from publisher.ports import Limits, Parked, Request
 from publisher.relay import Pace, Relay
 
 KINDS: dict[str, Callable[[], MemoryBroker]] = {
@@ -27,6 +28,7 @@ class World:
         self.now, self.rows = 1_000.0, rows
         self.database = MemoryDatabase()
         self.kafka = KINDS[kind]()
+        self.late: list[Transaction] = []
         self.start()
 
     def start(self) -> None:
@@ -54,8 +56,10 @@ class World:
             self.relay.step()
             self.now += seconds
 
-    def ask(self, verb: str, number: int = 1) -> Request:
-        request = Request(len(self.database.requests) + 1, verb, number)
+    def ask(self, verb: str, number: int = 1, row: int | None = None) -> Request:
+        parked = self.database.parked.get(number)
+        row = parked.row if parked and row is None else row or 0
+        request = Request(len(self.database.requests) + 1, verb, number, row)
         self.database.requests.append(request)
         return request
 
@@ -138,7 +142,7 @@ def test_a_retry_of_what_is_still_refused_leaves_it_where_it_was(world: World) -
     world.steps()
     assert world.arrived() == [3]
     assert world.database.outcomes[request].startswith("set aside again at outbox row 1: ")
-    assert list(world.database.parked[1].reason)
+    assert world.database.parked[1].reason == "row 1 is rejected"
     assert world.health.ready
 
 
@@ -179,6 +183,112 @@ def test_a_skip_gives_up_no_older_row_that_became_visible_later(world: World) ->
     world.steps()
     assert world.arrived(b"a") == [1]
     assert world.health.parked == []
+
+
+def test_two_refused_records_of_a_key_are_skipped_one_after_the_other(world: World) -> None:
+    world.kafka.rejected = {1, 2}
+    world.write(b"a", b"a", b"b", b"a")
+    world.steps()
+    world.ask("skip")
+    world.steps()
+    assert world.health.parked == ["topic 't', key b'a', from outbox row 2"]
+    world.ask("skip")
+    world.steps()
+    assert world.arrived(b"a") == [4]
+    assert world.health.parked == []
+
+
+def test_a_skip_that_is_asked_for_twice_gives_up_one_record(world: World) -> None:
+    world.kafka.rejected = {1, 3}
+    world.write(b"a", b"a", b"a", b"a")
+    world.steps()
+    world.ask("skip", row=1)
+    second = world.ask("skip", row=1)
+    world.steps()
+    assert world.arrived() == [2]
+    assert world.health.parked == ["topic 't', key b'a', from outbox row 3"]
+    assert "outbox row 3 stands first now" in world.database.outcomes[second]
+
+
+def test_what_was_skipped_does_not_come_back_with_another_process(world: World) -> None:
+    world.kafka.rejected = {2}
+    world.write(b"b", b"a", b"b")
+    world.steps()
+    world.ask("skip")
+    world.steps()
+    world.kafka.rejected = set()
+    world.start()
+    world.write(b"a")
+    world.steps()
+    assert world.arrived() == [1, 3, 4]
+
+
+def test_a_retry_in_which_kafka_cannot_be_asked_forgets_no_row(world: World) -> None:
+    world.kafka.rejected = {1}
+    world.write(*[b"a"] * 9)
+    world.steps()
+    world.kafka.rejected = set()
+    world.ask("retry")
+    for silence in ["no answer", None] * 12:
+        world.kafka.silence = silence
+        world.steps(3, seconds=0.5)
+    world.steps()
+    assert world.arrived() == list(range(1, 10))
+    assert world.health.parked == []
+
+
+@pytest.mark.parametrize("topic", ["t", "typo"])
+def test_an_answer_of_the_database_that_is_lost_sets_nothing_aside_twice(
+    world: World, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    park = world.store.park
+
+    def answer_lost(parked: Parked) -> Parked:
+        park(parked)
+        monkeypatch.undo()
+        world.store.close()
+        raise StoreUnavailable("the connection is gone")
+
+    monkeypatch.setattr(world.store, "park", answer_lost)
+    world.kafka.rejected = {1}
+    world.kafka.missing = {"typo": "topic 'typo' does not exist"}
+    world.write(b"a", b"a", topic=topic)
+    world.write(b"b")
+    world.steps()
+    assert world.arrived() == [3]
+    assert len(world.database.parked) == 1
+    world.kafka.rejected, world.kafka.missing = set(), {}
+    world.ask("retry")
+    world.steps()
+    assert world.arrived() == [3, 1, 2]
+
+
+def test_operators_do_not_wait_for_topics_that_are_held(world: World) -> None:
+    world.kafka.missing = {"typo": "topic 'typo' does not exist"}
+    world.write(b"a", topic="typo")
+    world.kafka.rejected = {2}
+    world.write(b"a")
+    world.steps(count=600, seconds=1.0)
+    world.kafka.rejected = set()
+    world.ask("retry", 2)
+    world.steps(count=10, seconds=0.5)
+    assert world.arrived() == [2]
+
+
+def test_a_topic_that_stays_away_is_asked_for_more_and_more_seldom(world: World) -> None:
+    world.kafka.missing = {"typo": "topic 'typo' does not exist"}
+    world.write(b"a", topic="typo")
+    world.steps()
+    asked: list[float] = []
+    unavailable = world.kafka.unavailable
+
+    def noting(topics: Collection[str]) -> Mapping[str, str]:
+        asked.append(world.now)
+        return unavailable(topics)
+
+    world.kafka.unavailable = noting  # type: ignore[method-assign]
+    world.steps(count=600, seconds=1.0)
+    assert 8 < len(asked) < 20
 
 
 def test_a_topic_that_does_not_exist_is_held_and_resumes_by_itself(world: World) -> None:
@@ -296,6 +406,11 @@ ACTIONS = st.lists(
         st.tuples(st.just("outage"), st.booleans()),
         st.tuples(st.just("crash"), st.none()),
         st.tuples(st.just("retry"), st.integers(1, 4)),
+        st.tuples(st.just("skip"), st.integers(1, 4)),
+        st.tuples(st.just("silence"), st.booleans()),
+        st.tuples(st.just("database"), st.booleans()),
+        st.tuples(st.just("begin"), st.sampled_from("abc")),
+        st.tuples(st.just("commit"), st.none()),
     ),
     max_size=25,
 )
@@ -325,6 +440,26 @@ def lose_kafka(world: World, away: bool) -> None:
     world.kafka.outage = "away" if away else None
 
 
+def silence(world: World, still: bool) -> None:
+    world.kafka.silence = "no answer" if still else None
+
+
+def lose_database(world: World, away: bool) -> None:
+    world.store.outage = "away" if away else None
+
+
+def begin(world: World, key: str) -> None:
+    """A transaction that writes the only row of its key so far, and commits later."""
+    late = world.database.begin()
+    late.record(topic="late", key=f"{key}{len(world.database.rows)}".encode())
+    world.late.append(late)
+
+
+def commit(world: World, _: None) -> None:
+    if world.late:
+        world.late.pop().commit()
+
+
 DO: dict[str, Callable[[World, Any], object]] = {
     "write": write,
     "steps": lambda world, count: world.steps(count, seconds=0.5),
@@ -333,11 +468,19 @@ DO: dict[str, Callable[[World, Any], object]] = {
     "outage": lose_kafka,
     "crash": lambda world, _: world.start(),
     "retry": lambda world, number: world.ask("retry", number),
+    "skip": lambda world, number: world.ask("skip", number),
+    "silence": silence,
+    "database": lose_database,
+    "begin": begin,
+    "commit": commit,
 }
 
 
 def mend(world: World) -> None:
     """Put everything right, and ask for what is still set aside until nothing is."""
+    while world.late:
+        commit(world, None)
+    world.kafka.silence = world.store.outage = None
     world.kafka.rejected, world.kafka.missing, world.kafka.outage = set(), {}, None
     world.steps(count=300, seconds=0.5)
     for _ in range(20):
@@ -357,7 +500,8 @@ def test_whatever_happens_all_arrives_and_each_key_in_order(
     play(world, actions)
     mend(world)
     assert world.database.parked == {}
-    assert set(world.arrived()) == {row.id for _, row in world.database.rows}
+    given_up = {request.row for request in world.database.requests if request.verb == "skip"}
+    assert {row.id for _, row in world.database.rows} - given_up <= set(world.arrived())
     for key in {(record.topic, record.key) for record in world.kafka.log}:
         ids = [r.id for r in world.kafka.log if (r.topic, r.key) == key]
         first = list(dict.fromkeys(ids))
