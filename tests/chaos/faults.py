@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 import psycopg
 
 from local.process import DiedEarly
-from local.server import Server
+from local.server import NotReady, Server
 from tests.chaos.link import Link
 from tests.chaos.plan import Fault, Kind
 from tests.chaos.servers import STARTING
@@ -157,14 +157,16 @@ def refused(site: Site, fault: Fault, before: int) -> bool:
 
 
 def start_again(server: Server) -> None:
-    """Also where it is about to end by itself."""
-    deadline = time.monotonic() + PATIENCE
+    """Also where it is about to end by itself, and where its recovery, which met the full disk,
+    hangs for ever: then it is killed, as its operator would."""
+    deadline = time.monotonic() + STARTING
     while True:
         try:
-            server.start(STARTING)
-        except DiedEarly:
+            server.start(PATIENCE)
+        except (DiedEarly, NotReady):
             if time.monotonic() > deadline:
                 raise
+            server.kill()
         else:
             return
 

@@ -23,10 +23,12 @@ _send, _settle = Relay._send, Relay._settle
 _make = KafkaPythonTransactions.__init__
 
 
-def stored_early(self: Relay, page: Page) -> None:
+def stored_early(self: Relay, page: Page) -> bool:
     """The position moves when a page is sent, not when Kafka has it."""
-    _send(self, page)
-    self._position = self._flights[-1].page.end
+    sent = _send(self, page)
+    if sent:
+        self._position = self._flights[-1].page.end
+    return sent
 
 
 def counted_over_gaps(self: KafkaPythonDelivery) -> None:
