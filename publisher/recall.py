@@ -134,13 +134,15 @@ class Recall:
     def _is_held(self, retry: Retry) -> bool:
         missing = self._broker.unavailable({retry.parked.topic})
         if missing:
-            self._end(retry, retry.parked.row, missing[retry.parked.topic])
+            retry.held(missing[retry.parked.topic])
+            self._end(retry)
         return bool(missing)
 
     def refused(self, retry: Retry, row: Row, why: str) -> None:
         """This row of the retry is refused alone: of a whole topic its key stays behind."""
         if retry.parked.key is not None:
-            self._end(retry, row.id, why)
+            retry.refused(row.id, why)
+            self._end(retry)
         else:
             behind = replace(retry.parked, key=row.key, row=row.id, reason=why)
             self._park(replace(behind, cursor=row.id - 1, retries=0))
@@ -153,11 +155,11 @@ class Recall:
         self._answer(retry, f"published {retry.sent} rows; it is set aside no longer")
         log.info("released", what=str(parked), number=parked.id, rows=retry.sent)
 
-    def _end(self, retry: Retry, row: int, why: str) -> None:
-        """It stays set aside, from this row."""
-        retry.refused(row, why)
-        self._answer(retry, f"set aside again at outbox row {row}: {why}")
-        log.warning("set aside again", what=str(retry.parked), number=retry.number, reason=why)
+    def _end(self, retry: Retry) -> None:
+        """It stays set aside."""
+        parked = retry.parked
+        self._answer(retry, f"set aside again at outbox row {parked.row}: {parked.reason}")
+        log.warning("set aside again", what=str(parked), number=parked.id, reason=parked.reason)
 
     def _answer(self, retry: Retry, outcome: str) -> None:
         self.retry, self._requests_due = None, self._clock()

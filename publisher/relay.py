@@ -336,7 +336,8 @@ class Relay:
             else:
                 self._recall.refused(flight.retry, rows[0], str(error))
             return
-        self._narrow(flight, rows, error)
+        if rows:
+            self._narrow(flight, rows, error)
         raise error
 
     def _narrow(self, flight: Flight, rows: Sequence[Row], error: Unavailable) -> None:
@@ -362,13 +363,11 @@ class Relay:
         if not self._flights or self._clock() - self._moved_at < self._pace.stall:
             return
         rows = self._flights[0].page.rows[self._flights[0].acknowledged :]
-        stall = BrokerUnavailable(
-            f"Kafka does not acknowledge outbox row {rows[0].id} for topic {rows[0].topic!r}, "
-            f"which was sent more than {self._pace.stall:g} s ago: look at the brokers that hold "
-            "this topic, and at its min.insync.replicas"
-        )
+        stall = self._stall(rows)
         if self._health.reason is None:
             self._set_back(stall)
+        if not rows:
+            raise stall
         self._broker.forget_topics()
         topics = {row.topic for row in rows}
         missing = self._broker.unavailable(topics)
@@ -378,6 +377,16 @@ class Relay:
             raise TopicUnavailable("; ".join(missing.values()))
         waiting = self._broker.leaderless(topics)
         raise TopicUnavailable("; ".join(waiting.values())) if waiting else stall
+
+    def _stall(self, rows: Sequence[Row]) -> BrokerUnavailable:
+        what, topic = "the position behind rows that are set aside", "its topic"
+        if rows:
+            what = f"outbox row {rows[0].id} for topic {rows[0].topic!r}"
+            topic = "this topic"
+        return BrokerUnavailable(
+            f"Kafka does not acknowledge {what}, which was sent more than {self._pace.stall:g} s "
+            f"ago: look at the brokers that hold {topic}, and at its min.insync.replicas"
+        )
 
     def _stand_by(self, exc: StandsBy) -> None:
         """Leave the position to another one; what is on its way here would only repeat events."""

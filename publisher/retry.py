@@ -102,6 +102,10 @@ class Retry:
         self._parking.keep(replace(parked, position=until, until=position, cursor=0))
         self.rewind()
 
+    def held(self, reason: str) -> None:
+        """It stays set aside as it is: its topic cannot be written now."""
+        self._parking.keep(replace(self.parked, reason=reason))
+
     def refused(self, row: int, reason: str) -> None:
         """It stays set aside, from this row: what is before it has arrived or is given up."""
         cursor = max(self.parked.cursor, row - 1)

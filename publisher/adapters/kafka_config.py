@@ -36,7 +36,8 @@ DEFAULTS: Config = {
 
 TRANSACTIONS: Config = {"transaction_timeout_ms": 30_000, "retry_backoff_ms": 5}
 """What is different exactly once. Readers wait for a transaction whose publisher is gone so long,
-unless another one takes over; at the client's own backoff an idle commit takes 122 ms, not 11."""
+unless another one takes over. At the client's own backoff, 100 ms, an idle commit would wait for
+it."""
 
 PROMISES = frozenset(
     {

@@ -10,6 +10,7 @@ from kafka import KafkaProducer
 from kafka import errors as kafka
 
 from publisher.adapters import reasons
+from publisher.adapters.clients import Topics
 from publisher.adapters.kafka_config import DEFAULTS, Config, converted
 from publisher.adapters.kafka_errors import constructing, failure, reaching
 from publisher.adapters.kafka_topics import KafkaTopics
@@ -81,7 +82,7 @@ class KafkaPythonBroker:
         self._config = config or {}
         self._ours: Config = DEFAULTS
         self._producer: Any = None
-        self._topics: KafkaTopics | None = None
+        self._topics: Topics | None = None
         self._known = KnownTopics(self._describe, self._limits)
 
     @property

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka import errors as kafka
 
 from publisher.adapters import reasons
-from publisher.adapters.journal import KEY, PARTITION, PATIENCE, Journal, newest, recover
+from publisher.adapters.journal import KEY, PARTITION, PATIENCE, Journal, newest
+from publisher.adapters.journaled import Journaled
 from publisher.adapters.kafka_config import DEFAULTS, TRANSACTIONS, Config, converted
 from publisher.adapters.kafka_errors import (
     TOO_LARGE,
@@ -22,7 +24,7 @@ from publisher.adapters.kafka_errors import (
 )
 from publisher.adapters.kafka_python import PATIENCE_MS, KafkaPythonBroker
 from publisher.errors import BrokerFenced, BrokerUnavailable, RecordRejected, Unavailable
-from publisher.ports import Confirm, Record, Tenure
+from publisher.ports import Record
 from publisher.position import Checkpoint
 
 _FENCED = (kafka.ProducerFencedError, kafka.InvalidProducerEpochError)
@@ -89,12 +91,8 @@ class KafkaPythonTransaction:
         return BrokerUnavailable(reasons.transaction_failed(reason(exc)))
 
 
-class KafkaPythonTransactions(KafkaPythonBroker):
-    """A `Broker` whose pages are atomic.
-
-    A transaction that failed is not aborted by hand: the next producer of its id ends it when it
-    starts, and tells from the journal whether it was committed.
-    """
+class KafkaPythonTransactions(KafkaPythonBroker, Journaled):
+    """A `Broker` whose pages are atomic."""
 
     atomic = True
 
@@ -103,30 +101,14 @@ class KafkaPythonTransactions(KafkaPythonBroker):
         self._journal = journal
         self._ours = {**DEFAULTS, **TRANSACTIONS, "transactional_id": journal.topic}
 
-    def recover(self, tenure: Tenure, confirm: Confirm) -> Checkpoint:
-        self._tenure = tenure
-        self._create_journal()
-        with reaching(self._servers):
-            return recover(
-                self._journal,
-                tenure,
-                read=self._last_record,
-                fence=self._live.init_transactions,
-                confirm=confirm,
-                write=self._adopt,
-            )
+    # The other base has a broker's own, which keeps no position.
+    recover = Journaled.recover
 
-    def _create_journal(self) -> None:
-        if self._topics is not None and self.unavailable({self._journal.topic}):
-            for why in self._topics.create([self._journal.declared()]).values():
-                if why not in (reasons.CREATED, reasons.EXISTS):
-                    raise BrokerUnavailable(why)
+    def _reaching(self) -> AbstractContextManager[None]:
+        return reaching(self._servers)
 
-    def _adopt(self, reached: Checkpoint) -> None:
-        page = self.send((), reached)
-        page.settle(PATIENCE_MS / 1000)
-        if not page.committed:
-            raise page.error or BrokerUnavailable(reasons.transaction_failed(reasons.NO_ANSWER))
+    def _fence(self) -> None:
+        self._live.init_transactions()
 
     def send(self, records: Sequence[Record], end: Checkpoint) -> KafkaPythonTransaction:
         page, producer = KafkaPythonTransaction(records), self._live
@@ -143,7 +125,6 @@ class KafkaPythonTransactions(KafkaPythonBroker):
         return page
 
     def _last_record(self) -> bytes | None:
-        """The newest position that was committed."""
         known = KafkaConsumer.DEFAULT_CONFIG
         given = {name: value for name, value in converted(self._config).items() if name in known}
         with constructing(self._config) as make:

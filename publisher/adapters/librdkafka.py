@@ -13,6 +13,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from publisher.adapters import reasons
+from publisher.adapters.clients import Topics
 from publisher.adapters.known_topics import KnownTopics
 from publisher.adapters.librdkafka_config import DEFAULTS, Config, dotted
 from publisher.adapters.librdkafka_errors import (
@@ -144,7 +145,7 @@ class LibrdkafkaBroker:
         self._config = config or {}
         self._last_word = LastWord()
         self._hands: Hands | None = None
-        self._topics: LibrdkafkaTopics | None = None
+        self._topics: Topics | None = None
         self._known = KnownTopics(self._describe, self._limits)
         self._batches = True
         self._ours: Config = DEFAULTS

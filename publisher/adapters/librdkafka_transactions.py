@@ -6,19 +6,21 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from publisher.adapters import reasons
-from publisher.adapters.journal import KEY, PARTITION, PATIENCE, Journal, newest, recover
+from publisher.adapters.journal import KEY, PARTITION, PATIENCE, Journal, newest
+from publisher.adapters.journaled import Journaled
 from publisher.adapters.librdkafka import PATIENCE_MS, Hands, LibrdkafkaBroker
 from publisher.adapters.librdkafka_config import DEFAULTS, TRANSACTIONS, Config, for_admin
 from publisher.adapters.librdkafka_errors import failure, reaching, reason, unsendable
 from publisher.adapters.librdkafka_logger import logger
 from publisher.errors import BrokerFenced, BrokerUnavailable, RecordRejected, Unavailable
-from publisher.ports import Confirm, Record, Tenure
+from publisher.ports import Record
 from publisher.position import Checkpoint
 
 _FENCED = frozenset(
@@ -81,12 +83,8 @@ class LibrdkafkaTransaction:
         return BrokerUnavailable(reasons.transaction_failed(reason(error)))
 
 
-class LibrdkafkaTransactions(LibrdkafkaBroker):
-    """A `Broker` whose pages are atomic.
-
-    A transaction that failed is not aborted by hand: the next producer of its id ends it when it
-    starts, and tells from the journal whether it was committed.
-    """
+class LibrdkafkaTransactions(LibrdkafkaBroker, Journaled):
+    """A `Broker` whose pages are atomic."""
 
     atomic = True
 
@@ -100,30 +98,14 @@ class LibrdkafkaTransactions(LibrdkafkaBroker):
         super().open()
         self._committing = ThreadPoolExecutor(1, thread_name_prefix="commit")
 
-    def recover(self, tenure: Tenure, confirm: Confirm) -> Checkpoint:
-        self._tenure = tenure
-        self._create_journal()
-        with reaching(self._servers, self._last_word):
-            return recover(
-                self._journal,
-                tenure,
-                read=self._last_record,
-                fence=lambda: self._live.producer.init_transactions(PATIENCE_MS / 1000),
-                confirm=confirm,
-                write=self._adopt,
-            )
+    # The other base has a broker's own, which keeps no position.
+    recover = Journaled.recover
 
-    def _create_journal(self) -> None:
-        if self._topics is not None and self.unavailable({self._journal.topic}):
-            for why in self._topics.create([self._journal.declared()]).values():
-                if why not in (reasons.CREATED, reasons.EXISTS):
-                    raise BrokerUnavailable(why)
+    def _reaching(self) -> AbstractContextManager[None]:
+        return reaching(self._servers, self._last_word)
 
-    def _adopt(self, reached: Checkpoint) -> None:
-        page = self.send((), reached)
-        page.settle(PATIENCE_MS / 1000)
-        if not page.committed:
-            raise page.error or BrokerUnavailable(reasons.transaction_failed(reasons.NO_ANSWER))
+    def _fence(self) -> None:
+        self._live.producer.init_transactions(PATIENCE_MS / 1000)
 
     def send(self, records: Sequence[Record], end: Checkpoint) -> LibrdkafkaTransaction:
         hands = self._live
@@ -152,7 +134,6 @@ class LibrdkafkaTransactions(LibrdkafkaBroker):
         super().close()
 
     def _last_record(self) -> bytes | None:
-        """The newest position that was committed."""
         consumer = Consumer(
             {
                 **for_admin(self._config),

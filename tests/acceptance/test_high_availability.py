@@ -210,7 +210,7 @@ def test_what_a_frozen_one_still_holds_comes_late_but_never_first(
         eventually(lambda: settled([zombie, heir]), timeout=30)
         breakable_broker.freeze()
         ids = write(url, *[b"a"] * 20, topic=topic)
-        time.sleep(0.5)  # it polls every 50 ms
+        eventually(lambda: zombie.ready()["lag_rows"] == 20, timeout=20)
         zombie.process.freeze()
         breakable_broker.thaw()
         eventually(lambda: heir.acknowledged >= 20, timeout=30)

@@ -1,5 +1,6 @@
 """Several stores of one name: who is active, who stands by, and when that changes."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -213,9 +214,16 @@ def test_a_heartbeat_to_a_server_that_hangs_keeps_nobody_from_closing(
     migrate(url)
     with closing(PostgresStore(url)) as active:
         active.open()
+        beat, beating = active._live.beat, threading.Event()
+
+        def noted(ended: Callable[[], bool]) -> None:
+            beating.set()
+            beat(ended)
+
         private_postgres.freeze()
         try:
-            time.sleep(0.5)  # a heartbeat is on its way
+            monkeypatch.setattr(active._live, "beat", noted)
+            assert beating.wait(10)
             started = time.monotonic()
             active.close()
             assert time.monotonic() - started < 2.0

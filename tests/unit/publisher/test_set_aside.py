@@ -263,6 +263,45 @@ def test_an_answer_of_the_database_that_is_lost_sets_nothing_aside_twice(
     assert world.arrived() == [3, 1, 2]
 
 
+def test_a_page_whose_rows_are_all_set_aside_survives_an_outage_and_a_stall(world: World) -> None:
+    world.kafka.rejected = {1}
+    world.write(b"a", b"b")
+    world.steps()
+    for away, frozen in (("away", False), (None, True)):
+        world.write(b"a", b"a")
+        world.kafka.frozen = True
+        world.steps(3)
+        world.kafka.frozen, world.kafka.outage = frozen, away
+        world.steps(20, seconds=1.0)
+        world.kafka.frozen, world.kafka.outage = False, None
+        world.steps()
+        assert world.health.ready
+    world.write(b"b")
+    world.steps()
+    assert world.arrived() == [2, 7]
+
+
+def test_a_topic_that_vanishes_again_before_its_retry_reads_loses_no_row_that_came_late(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = {"t": "topic 't' does not exist"}
+    late = world.database.begin()
+    late.record(key=b"z")
+    world.kafka.missing = gone
+    world.write(b"a")
+    world.steps(5)
+    late.commit()
+    world.steps(5)
+    answers = iter([{}, gone])
+    with monkeypatch.context() as patched:
+        patched.setattr(world.kafka, "unavailable", lambda topics: next(answers, gone))
+        world.steps(40, seconds=1.0)
+    assert world.health.parked == ["topic 't', from outbox row 2"]
+    world.kafka.missing = {}
+    world.steps(count=200, seconds=1.0)
+    assert world.arrived() == [1, 2]
+
+
 def test_operators_do_not_wait_for_topics_that_are_held(world: World) -> None:
     world.kafka.missing = {"typo": "topic 'typo' does not exist"}
     world.write(b"a", topic="typo")
@@ -451,7 +490,7 @@ def lose_database(world: World, away: bool) -> None:
 def begin(world: World, key: str) -> None:
     """A transaction that writes the only row of its key so far, and commits later."""
     late = world.database.begin()
-    late.record(topic="late", key=f"{key}{len(world.database.rows)}".encode())
+    late.record(topic="t", key=f"{key}{len(world.database.rows)}".encode())
     world.late.append(late)
 
 
