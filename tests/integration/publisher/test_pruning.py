@@ -208,8 +208,8 @@ def test_a_dry_run_counts_and_removes_nothing(url: str) -> None:
 def request(url: str, done_at: str) -> None:
     execute(
         url,
-        "INSERT INTO outbox_request (publisher, verb, parked_id, done_at) "
-        f"VALUES ('default', 'retry', 1, {done_at})",
+        "INSERT INTO outbox_request (publisher, verb, parked_id, row_id, done_at) "
+        f"VALUES ('default', 'retry', 1, 1, {done_at})",
     )
 
 
