@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -46,6 +47,7 @@ from publisher.telemetry import configure_logs
 log = structlog.get_logger("publisher.cli")
 
 DONE, FAILED, WRONG_USAGE, DIFFERENCE = 0, 1, 2, 3
+_OBJECTS_PER_COLLECTION = 100_000
 
 
 def configured(command: Callable[..., None]) -> Callable[..., None]:
@@ -82,11 +84,21 @@ def commands() -> None:
 def run(config: Config) -> None:
     """Publish until SIGTERM; a second signal leaves at once."""
     configure_logs(style=config.log_format, level=config.log_level)
+    _spare_the_collector()
     try:
         _publish(config)
     except PublisherError as exc:
         log.error("failed", error=type(exc).__name__, reason=str(exc))
         sys.exit(WRONG_USAGE if isinstance(exc, ConfigurationInvalid) else FAILED)
+
+
+def _spare_the_collector() -> None:
+    """Look for garbage in cycles once in many pages: a page is thousands of objects without any.
+
+    At Python's own threshold of hundreds, a fifth of the time went into looking.
+    """
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_PER_COLLECTION)
 
 
 def _publish(config: Config) -> None:

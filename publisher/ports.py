@@ -179,6 +179,12 @@ class Store(Protocol):
     def span(self, pair: Position, after: int, upto: int, limits: Limits) -> Chunk:
         """Read the window's rows with `after < id <= upto`."""
 
+    def foresee(self, pair: Position, after: int, upto: int, limits: Limits) -> Callable[[], Chunk]:
+        """Begin with what `span` reads, and return at once; to call what is returned is to wait.
+
+        Anything else may be asked meanwhile. Rows that are removed meanwhile may still come.
+        """
+
     def backlog(self, position: Position) -> Backlog:
         """Measure what is not published yet."""
 

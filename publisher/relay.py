@@ -229,12 +229,16 @@ class Relay:
         return rows is not None
 
     def _send_page(self) -> bool:
-        """Send the next page. Where that fails it is read anew later, for rows may be removed."""
+        """Send the next page, while the database works at the one behind it.
+
+        Where that fails it is read anew later, for rows may be removed.
+        """
         page, self._ahead = self._ahead or self._read(), None
         if not page.rows:
             return self._skip(page)
         self._sleeper.stir()
         try:
+            self._window.foresee()
             return self._send(page)
         except Unavailable:
             self._read_from(page.start)

@@ -71,6 +71,8 @@ def configure_logs(*, style: str, level: str) -> None:
         handler.addFilter(_not_from_kafka)
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("publisher").setLevel(level.upper())
+    # What psycopg warns of, it found while it cleaned up behind an error that is told already.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
     structlog.configure(
         processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -8,10 +8,10 @@ second one drew its id after the first one's transaction had ended.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from publisher.ports import Bounds, Limits, Row, Store
+from publisher.ports import Bounds, Chunk, Limits, Row, Store
 from publisher.position import Position, Snapshot
 
 SPAN = 4
@@ -45,6 +45,7 @@ class Window:
         self.limits = limits
         self._at = position
         self._bounds: Bounds | None = None
+        self._foreseen: tuple[int, Callable[[], Chunk]] | None = None
 
     def read(self) -> Page:
         """Read the next page; one without rows when nothing is new."""
@@ -54,6 +55,14 @@ class Window:
                 return self._advance(small.rows, Position(small.now))
             self._at = Position(self._at.prev, small.now)
         return self._read_frozen(self._at.now or self._at.prev)
+
+    def foresee(self) -> None:
+        """Have the store begin with what `read` will ask for next, where that is known."""
+        bounds, cursor = self._bounds, self._at.last_id
+        if bounds is None or self._foreseen is not None or cursor < _fresh_from(bounds) - 1:
+            return
+        upto = min(bounds.last, cursor + SPAN * self.limits.rows)
+        self._foreseen = upto, self._store.foresee(self._at, cursor, upto, self.limits)
 
     def _read_frozen(self, now: Snapshot) -> Page:
         if self._bounds is None:
@@ -66,17 +75,23 @@ class Window:
 
     def _next_rows(self, bounds: Bounds) -> tuple[Sequence[Row], int]:
         cursor, rows = self._at.last_id, list[Row]()
-        fresh_from = bounds.fresh_from if bounds.fresh_from is not None else bounds.last + 1
+        fresh_from = _fresh_from(bounds)
         if cursor < fresh_from - 1:
             chunk = self._store.stragglers(self._at, cursor, fresh_from, self.limits)
-            rows, cursor = list(chunk.rows), _cursor(chunk.rows, chunk.exhausted, fresh_from - 1)
+            rows, cursor = list(chunk.rows), _cursor(chunk, fresh_from - 1)
         width = SPAN * self.limits.rows
         while not rows and cursor < bounds.last:
-            upto = min(bounds.last, cursor + width)
-            chunk = self._store.span(self._at, cursor, upto, self.limits)
-            rows, cursor = list(chunk.rows), _cursor(chunk.rows, chunk.exhausted, upto)
+            chunk, upto = self._span(cursor, min(bounds.last, cursor + width))
+            rows, cursor = list(chunk.rows), _cursor(chunk, upto)
             width *= 2
         return rows, cursor
+
+    def _span(self, cursor: int, upto: int) -> tuple[Chunk, int]:
+        """A range of ids, and where it ends."""
+        if self._foreseen is None:
+            return self._store.span(self._at, cursor, upto, self.limits), upto
+        (upto, answer), self._foreseen = self._foreseen, None
+        return answer(), upto
 
     def _advance(self, rows: Sequence[Row], end: Position) -> Page:
         page = Page(rows, self._at, end)
@@ -84,5 +99,9 @@ class Window:
         return page
 
 
-def _cursor(rows: Sequence[Row], exhausted: bool, end: int) -> int:
-    return end if exhausted else rows[-1].id
+def _fresh_from(bounds: Bounds) -> int:
+    return bounds.last + 1 if bounds.fresh_from is None else bounds.fresh_from
+
+
+def _cursor(chunk: Chunk, end: int) -> int:
+    return end if chunk.exhausted else chunk.rows[-1].id

@@ -12,6 +12,7 @@ import psycopg
 from psycopg import errors as pg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.generators import execute
+from psycopg.pq import PipelineStatus
 
 from publisher.errors import (
     ConfigurationInvalid,
@@ -94,6 +95,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
     ending: Callable[[], bool] = staticmethod(lambda: False)
     waiting: Callable[[], None] = staticmethod(lambda: None)
     used_at: float = 0.0
+    _hurried = False
 
     def grant(self, patience: float) -> None:
         """Give each statement from now on so many seconds."""
@@ -102,32 +104,34 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
 
     def wait(self, gen: Generator[Any, Any, T], *args: Any, **kwargs: Any) -> T:
         if self.patience is not None:
-            gen = _within(self.patience + _GRACE, gen, self.ending, self.waiting)
+            gen = _within(self.patience + _GRACE, gen, self._hurries, self.waiting)
         try:
             return super().wait(gen, *args, **kwargs)
         finally:
             self.used_at = time.monotonic()
 
-    def beat(self, ended: Callable[[], bool]) -> None:
-        """Run an empty statement from another thread, unless the connection is in use.
+    def hurry(self) -> None:
+        """Let what is waited for, in whatever thread, be given up soon."""
+        self._hurried = True
 
-        It gives up as any other does, and soon once it has `ended`.
-        """
+    def _hurries(self) -> bool:
+        return self._hurried or self.ending()
+
+    def beat(self) -> None:
+        """Run an empty statement from another thread, unless the connection is in use."""
         if not self.lock.acquire(blocking=False):
             return
         try:
-            self.pgconn.send_query(b"SELECT")
-            super().wait(
-                _within(
-                    PATIENCE + _GRACE,
-                    execute(self.pgconn),
-                    lambda: ended() or self.ending(),
-                    lambda: None,
-                )
-            )
-            self.used_at = time.monotonic()
+            if self.pgconn.pipeline_status == PipelineStatus.OFF:
+                self._run_nothing()
         finally:
             self.lock.release()
+
+    def _run_nothing(self) -> None:
+        self.pgconn.send_query(b"SELECT")
+        gen = execute(self.pgconn)
+        super().wait(_within(PATIENCE + _GRACE, gen, self._hurries, lambda: None))
+        self.used_at = time.monotonic()
 
 
 def _within(

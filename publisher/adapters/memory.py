@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from uuid import UUID
@@ -180,6 +180,15 @@ class MemoryStore:
     def span(self, pair: Position, after: int, upto: int, limits: Limits) -> Chunk:
         self._answer()
         return _cut([row for _, row in self._window(pair) if after < row.id <= upto], limits)
+
+    def foresee(self, pair: Position, after: int, upto: int, limits: Limits) -> Callable[[], Chunk]:
+        chunk = self.span(pair, after, upto, limits)
+
+        def answer() -> Chunk:
+            self._answer()
+            return chunk
+
+        return answer
 
     def backlog(self, position: Position) -> Backlog:
         self._answer()

@@ -19,6 +19,7 @@ from publisher.adapters.connection import (
     answering,
     connect,
 )
+from publisher.adapters.foreseen import Foreseen
 from publisher.adapters.heartbeat import Heartbeat
 from publisher.adapters.parked_tables import (
     answer_request,
@@ -98,6 +99,7 @@ class PostgresStore:
         self._connection: Connection | None = None
         self._bell: Bell | None = None
         self._heartbeat: Heartbeat | None = None
+        self._foreseen: Foreseen | None = None
         self._watch = Watch()
         self._patience = PATIENCE
         self._slow: object = None
@@ -121,7 +123,7 @@ class PostgresStore:
         except BaseException:
             self.close()
             raise
-        self._heartbeat = Heartbeat(self._live)
+        self._heartbeat = Heartbeat(self._live, self._settle)
         return tenure
 
     def _connect(self) -> None:
@@ -240,16 +242,21 @@ class PostgresStore:
         return _chunk(rows, limits)
 
     def span(self, pair: Position, after: int, upto: int, limits: Limits) -> Chunk:
-        rows = self._rows(
-            _SPAN,
-            prev=str(pair.prev),
-            now=str(pair.now),
-            after=after,
-            upto=upto,
-            rows=limits.rows,
-            bytes=limits.bytes,
-        )
-        return _chunk(rows, limits)
+        return _chunk(self._rows(_SPAN, **_span(pair, after, upto, limits)), limits)
+
+    def foresee(self, pair: Position, after: int, upto: int, limits: Limits) -> Callable[[], Chunk]:
+        with self._answering(_SPAN):
+            foreseen = Foreseen(self._live, _SPAN, _span(pair, after, upto, limits))
+        self._foreseen = foreseen
+
+        def answer() -> Chunk:
+            if self._foreseen is not foreseen:  # Its connection is gone.
+                return self.span(pair, after, upto, limits)
+            with self._answering(_SPAN):
+                self._foreseen = None
+                return _chunk(foreseen.rows(), limits)
+
+        return answer
 
     def backlog(self, position: Position) -> Backlog:
         with self._answering("backlog"):
@@ -361,6 +368,7 @@ class PostgresStore:
 
     def close(self) -> None:
         heartbeat, self._heartbeat = self._heartbeat, None
+        self._foreseen = None
         connection, self._connection, self._bell = self._connection, None, None
         if heartbeat is not None:
             heartbeat.end()
@@ -381,8 +389,21 @@ class PostgresStore:
         (row,) = self._rows(query, **params)
         return row
 
+    def _settle(self) -> None:
+        """Take the answer to what is foreseen, so that the connection is free."""
+        if (foreseen := self._foreseen) is not None:
+            foreseen.rows()
+
     @contextmanager
     def _answering(self, kind: object) -> Iterator[None]:
+        with self._saying(_SPAN):
+            self._settle()
+        with self._saying(kind):
+            yield
+
+    @contextmanager
+    def _saying(self, kind: object) -> Iterator[None]:
+        """Close the connection where a statement of this kind fails."""
         try:
             with answering(self._live):
                 yield
@@ -401,7 +422,18 @@ def _unseen(prev: Snapshot) -> Mapping[str, object]:
     return {"xmax": str(prev.xmax), "in_progress": array(prev.in_progress)}
 
 
+def _span(pair: Position, after: int, upto: int, limits: Limits) -> Mapping[str, object]:
+    return {
+        "prev": str(pair.prev),
+        "now": str(pair.now),
+        "after": after,
+        "upto": upto,
+        "rows": limits.rows,
+        "bytes": limits.bytes,
+    }
+
+
 def _chunk(rows: Sequence[tuple[Any, ...]], limits: Limits) -> Chunk:
     found = rows[0][0] if rows else 0
     exhausted = len(rows) == found and found < limits.rows
-    return Chunk([Row(*row[1:]) for row in rows], exhausted)
+    return Chunk([Row._make(row[1:]) for row in rows], exhausted)

@@ -178,6 +178,34 @@ def test_a_key_is_in_order_though_its_transactions_end_in_another_order(
     assert seen + [row.id for row in window.read().rows] == ids == sorted(ids)
 
 
+def test_what_is_foreseen_comes_however_much_is_asked_meanwhile(subject: Subject) -> None:
+    ids = subject.write(*[b"a"] * 9)
+    subject.store.open()
+    window = Window(subject.store, Position(), limits=LIMITS)
+    seen = [row.id for row in window.read().rows]
+    for _ in range(2):
+        window.foresee()
+        later = subject.write(b"later")
+        assert subject.store.small_window(NOTHING, Limits()).rows
+        subject.store.save(Position())
+        seen += [row.id for row in window.read().rows]
+    assert seen == ids
+    assert later[0] not in seen
+
+
+def test_what_was_foreseen_on_a_connection_that_is_gone_is_asked_for_again(
+    subject: Subject,
+) -> None:
+    ids = subject.write(*[b"a"] * 5)
+    subject.store.open()
+    window = Window(subject.store, Position(), limits=LIMITS)
+    seen = [row.id for row in window.read().rows]
+    window.foresee()
+    subject.store.close()
+    subject.store.open()
+    assert seen + [row.id for row in window.read().rows] == ids
+
+
 def test_reading_goes_on_inside_a_frozen_window(subject: Subject) -> None:
     ids = subject.write(*[b"a"] * 7)
     subject.store.open()

@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
 from urllib.parse import urlsplit
 
@@ -12,18 +13,19 @@ from pydantic import SecretStr
 
 from local.postgres import Postgres
 from publisher.adapters import connection as adapter
+from publisher.adapters import heartbeat
 from publisher.adapters.connection import Connection, TimedOut, connect
 from publisher.adapters.postgres import PostgresStore
 from publisher.cli import build_relay
 from publisher.config import Config
 from publisher.errors import StoreUnavailable
 from publisher.health import Health
-from publisher.ports import Limits
-from publisher.position import NOTHING
+from publisher.ports import Chunk, Limits
+from publisher.position import NOTHING, Position
 from publisher.stop import GRACE, Stop
 from tests.conftest import migrate
 from tests.waiting import eventually
-from tests.writers import execute
+from tests.writers import execute, write
 
 
 def setting(connection: Connection, name: str) -> str:
@@ -120,6 +122,89 @@ def test_a_statement_that_takes_too_long_ends_in_the_server_and_gets_more_time_l
             store.small_window(NOTHING, Limits())
             assert setting(store._live, "statement_timeout") == "500ms"
             assert store._live.patience == store._patience == impatient
+
+
+def foreseen(store: PostgresStore) -> Callable[[], Chunk]:
+    """The table, which is asked for and not waited for."""
+    everything = store.small_window(NOTHING, Limits()).now
+    return store.foresee(Position(NOTHING, everything), 0, 2**40, Limits())
+
+
+def test_a_foreseen_page_that_takes_too_long_is_given_up_like_any_other(
+    migrated_database_url: str, impatient: float
+) -> None:
+    with (
+        closing(PostgresStore(migrated_database_url)) as store,
+        psycopg.connect(migrated_database_url) as blocker,
+    ):
+        store.open()
+        blocker.execute("LOCK TABLE outbox_event IN ACCESS EXCLUSIVE MODE NOWAIT")
+        answer = store.foresee(Position(NOTHING, NOTHING), 0, 10, Limits())
+        with pytest.raises(TimedOut, match="pg_stat_activity"):
+            answer()
+        assert not store.is_open
+        assert store._patience == 2 * impatient
+
+
+def test_a_foreseen_page_of_a_server_that_stands_still_is_waited_for_once(
+    private_postgres: Postgres, impatient: float
+) -> None:
+    url = private_postgres.create_database("shop")
+    migrate(url)
+    with closing(PostgresStore(url)) as store:
+        store.open()
+        answer = foreseen(store)
+        answer()
+        private_postgres.freeze()
+        started = time.monotonic()
+        try:
+            answer = store.foresee(Position(NOTHING, NOTHING), 0, 10, Limits())
+            with pytest.raises(TimedOut):
+                store.save(Position())
+            assert time.monotonic() - started < 2 * (impatient + 0.5)
+            with pytest.raises(StoreUnavailable, match="closed"):
+                answer()
+        finally:
+            private_postgres.thaw()
+
+
+def test_a_foreseen_page_whose_session_is_ended_is_an_outage(migrated_database_url: str) -> None:
+    write(migrated_database_url, *[b"x" * 1_000_000] * 20)
+    with closing(PostgresStore(migrated_database_url)) as store:
+        store.open()
+        answer = foreseen(store)
+        with psycopg.connect(migrated_database_url, autocommit=True) as operator:
+            operator.execute(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+                "WHERE pid <> pg_backend_pid() AND datname = current_database()"
+            )
+        with pytest.raises(StoreUnavailable):
+            answer()
+        assert not store.is_open
+        eventually(lambda: opens(store))
+        assert len(answer().rows) == 20
+
+
+def test_a_foreseen_page_holds_no_session_active_that_nobody_waits_for(
+    migrated_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "PULSE", 0.2)
+    write(migrated_database_url, *[b"x" * 1_000_000] * 20)
+    with closing(PostgresStore(migrated_database_url)) as store:
+        store.open()
+        answer = foreseen(store)
+        pid = store._live.info.backend_pid
+        with psycopg.connect(migrated_database_url, autocommit=True) as operator:
+
+            def beats() -> set[tuple[object, ...]]:
+                return set(
+                    operator.execute(
+                        "SELECT state, query FROM pg_stat_activity WHERE pid = %s", [pid]
+                    )
+                )
+
+            eventually(lambda: beats() == {("idle", "SELECT")})
+        assert len(answer().rows) == 20
 
 
 def test_a_takeover_that_takes_too_long_doubles_the_time_once(

@@ -193,9 +193,9 @@ def test_a_heartbeat_and_the_loop_share_a_connection(
     beats = 0
     beat = active._live.beat
 
-    def counted(ended: Callable[[], bool]) -> None:
+    def counted() -> None:
         nonlocal beats
-        beat(ended)
+        beat()
         beats += 1
 
     monkeypatch.setattr(active._live, "beat", counted)
@@ -216,9 +216,9 @@ def test_a_heartbeat_to_a_server_that_hangs_keeps_nobody_from_closing(
         active.open()
         beat, beating = active._live.beat, threading.Event()
 
-        def noted(ended: Callable[[], bool]) -> None:
+        def noted() -> None:
             beating.set()
-            beat(ended)
+            beat()
 
         private_postgres.freeze()
         try:

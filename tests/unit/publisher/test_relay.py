@@ -1,6 +1,7 @@
 """The loop, against a store and a broker in memory, with time passed in."""
 
 import threading
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -8,7 +9,7 @@ from structlog.testing import capture_logs
 from publisher.adapters import memory_broker
 from publisher.adapters.memory import MemoryDatabase, MemoryStore
 from publisher.adapters.memory_broker import MemoryBroker
-from publisher.errors import BrokerUnavailable, Fenced, RecordRejected
+from publisher.errors import BrokerUnavailable, Fenced, RecordRejected, StoreUnavailable
 from publisher.health import Health
 from publisher.leader import PULSE, TRY_EVERY
 from publisher.ports import Limits, Record, SmallWindow
@@ -78,6 +79,23 @@ def test_rows_arrive_in_order_with_their_headers(bench: Bench) -> None:
     assert headers["ce_source"] == b"/test"
     assert bench.health.acknowledged == 5
     assert bench.health.reason is None
+
+
+def test_a_database_that_fails_while_a_page_is_in_hand_costs_no_row(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foresee, failures = bench.store.foresee, iter([StoreUnavailable("a reason")] * 2)
+
+    def fail_twice(*asked: Any) -> Any:
+        for failure in failures:
+            raise failure
+        return foresee(*asked)
+
+    monkeypatch.setattr(bench.store, "foresee", fail_twice)
+    bench.write(*[b"k"] * 9)
+    bench.steps()
+    assert next(failures, None) is None
+    assert bench.arrived == list(range(1, 10))
 
 
 def test_a_stop_stores_the_position_behind_what_was_acknowledged(bench: Bench) -> None:

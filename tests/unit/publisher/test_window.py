@@ -9,16 +9,25 @@ from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
 from publisher.adapters.memory import MemoryStore
-from publisher.ports import Limits, Row
+from publisher.ports import Chunk, Limits, Row
 from publisher.position import Position, Snapshot
 from publisher.window import Window
 from tests.unit.publisher.histories import STEPS, Read, play
 
 
-def window_reader(limits: Limits) -> Callable[[MemoryStore], Read]:
+def window_reader(limits: Limits, foresight: Iterable[bool] = ()) -> Callable[[MemoryStore], Read]:
+    """Reads on; before each page, `foresight` tells whether its range is asked for early."""
+
     def make(store: MemoryStore) -> Read:
-        window = Window(store, Position(), limits=limits)
-        return lambda: window.read().rows
+        window, early = Window(store, Position(), limits=limits), iter(foresight)
+
+        def read() -> Iterable[Row]:
+            rows = window.read().rows
+            if next(early, False):
+                window.foresee()
+            return rows
+
+        return read
 
     return make
 
@@ -44,12 +53,12 @@ def restarting_reader(limits: Limits, keep: int) -> Callable[[MemoryStore], Read
 LIMITS = st.builds(Limits, rows=st.integers(1, 5), bytes=st.sampled_from([1, 4, 1_000]))
 
 
-@given(STEPS, LIMITS)
+@given(STEPS, LIMITS, st.lists(st.booleans()))
 @settings(max_examples=400)
 def test_every_committed_row_comes_once_and_a_key_in_order(
-    steps: list[tuple[object, ...]], limits: Limits
+    steps: list[tuple[object, ...]], limits: Limits, foresight: list[bool]
 ) -> None:
-    assert play(steps, window_reader(limits)) == []
+    assert play(steps, window_reader(limits, foresight)) == []
 
 
 @given(STEPS, LIMITS, st.integers(1, 4))
@@ -129,6 +138,32 @@ def test_transactions_that_end_in_another_order_keep_the_order_of_a_key() -> Non
     second.commit()
     rows = Window(store, Position(), limits=Limits()).read().rows
     assert [row.id for row in rows] == [1, 2]
+
+
+class Counting(MemoryStore):
+    """Counts the ranges that are waited for."""
+
+    spans = 0
+
+    def span(self, pair: Position, after: int, upto: int, limits: Limits) -> Chunk:
+        self.spans += 1
+        return super().span(pair, after, upto, limits)
+
+
+def test_what_is_foreseen_is_read_once() -> None:
+    store = Counting()
+    store.open()
+    writer = store.database.begin()
+    ids = [writer.record() for _ in range(7)]
+    writer.commit()
+    window = Window(store, Position(), limits=Limits(rows=2))
+    found = []
+    while rows := window.read().rows:
+        found += [row.id for row in rows]
+        window.foresee()
+        window.foresee()
+    assert found == ids
+    assert store.spans == 4
 
 
 def test_a_page_partly_acknowledged_leaves_a_position_inside_its_window() -> None:
