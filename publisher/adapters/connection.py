@@ -51,6 +51,9 @@ _SESSION = b"""
         ('plan_cache_mode', 'force_custom_plan'),
         ('max_parallel_workers_per_gather', '0'),
         ('default_transaction_isolation', 'read committed'),
+        -- A moment as text is RFC 3339 but for its space, ten times as fast as to_char.
+        ('TimeZone', 'UTC'),
+        ('DateStyle', 'ISO'),
         -- The session holds the lock of the position: it must not outlive its client for hours.
         ('tcp_keepalives_idle', '5'),
         ('tcp_keepalives_interval', '2'),

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -69,6 +70,9 @@ _SPAN = statement("span")
 _PARKED_WITHIN = statement("parked_within")
 _PARKED_ROWS = statement("parked_rows")
 _SAVE_POSITION = statement("save_position")
+
+_row: Callable[[tuple[Any, ...]], Row] = partial(tuple.__new__, Row)
+"""A row out of its columns, twice as fast as `Row._make`."""
 
 _MOST_PATIENCE = 16 * PATIENCE
 
@@ -434,6 +438,5 @@ def _span(pair: Position, after: int, upto: int, limits: Limits) -> Mapping[str,
 
 
 def _chunk(rows: Sequence[tuple[Any, ...]], limits: Limits) -> Chunk:
-    found = rows[0][0] if rows else 0
-    exhausted = len(rows) == found and found < limits.rows
-    return Chunk([Row._make(row[1:]) for row in rows], exhausted)
+    exhausted = len(rows) < limits.rows and (not rows or rows[-1][0] < limits.bytes)
+    return Chunk([_row(row[1:]) for row in rows], exhausted)

@@ -13,7 +13,7 @@ SELECT
     convert_to(w.subject, 'UTF8'),
     CASE WHEN w.fits THEN w.value END,
     w.headers,
-    convert_to(to_char(w.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'UTF8')
+    convert_to(replace(replace(w.created_at::text, ' ', 'T'), '+00', 'Z'), 'UTF8')
 FROM (SELECT pg_current_snapshot()::text AS now) AS s
 LEFT JOIN (
     SELECT

@@ -1,6 +1,6 @@
 -- A range of the primary key out of a frozen window. The range, not the limit, bounds the work.
 SELECT
-    q.found,
+    coalesce(q.running, 0),
     q.id,
     convert_to(q.event_id::text, 'UTF8'),
     q.topic,
@@ -10,11 +10,10 @@ SELECT
     convert_to(q.subject, 'UTF8'),
     q.value,
     q.headers,
-    convert_to(to_char(q.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'UTF8')
+    convert_to(replace(replace(q.created_at::text, ' ', 'T'), '+00', 'Z'), 'UTF8')
 FROM (
     SELECT
         p.*,
-        count(*) OVER () AS found,
         sum(octet_length(p.value)) OVER (ORDER BY p.id ROWS UNBOUNDED PRECEDING) AS running
     FROM (
         SELECT * FROM outbox_event

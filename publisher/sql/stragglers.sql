@@ -2,7 +2,7 @@
 -- only the index on transactions fits them: the primary key would lead through millions of rows
 -- that are published.
 SELECT
-    q.found,
+    coalesce(q.running, 0),
     q.id,
     convert_to(q.event_id::text, 'UTF8'),
     q.topic,
@@ -12,11 +12,10 @@ SELECT
     convert_to(q.subject, 'UTF8'),
     q.value,
     q.headers,
-    convert_to(to_char(q.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'UTF8')
+    convert_to(replace(replace(q.created_at::text, ' ', 'T'), '+00', 'Z'), 'UTF8')
 FROM (
     SELECT
         p.*,
-        count(*) OVER () AS found,
         sum(octet_length(p.value)) OVER (ORDER BY p.id ROWS UNBOUNDED PRECEDING) AS running
     FROM (
         SELECT e.*

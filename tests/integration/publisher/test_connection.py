@@ -64,6 +64,28 @@ def test_a_time_out_of_the_database_is_not_that_of_the_publisher(
         assert setting(command, "statement_timeout") == "0"
 
 
+@pytest.mark.parametrize(
+    ("stored", "sent"),
+    [
+        ("2026-01-31 12:00:00.000005+05:45", b"2026-01-31T06:15:00.000005Z"),
+        ("2026-01-31 12:00:00+00", b"2026-01-31T12:00:00Z"),
+    ],
+)
+def test_times_are_in_utc_wherever_the_database_is(
+    migrated_database_url: str, stored: str, sent: bytes
+) -> None:
+    name = urlsplit(migrated_database_url).path.strip("/")
+    for setting_ in ("timezone = 'Asia/Kathmandu'", "datestyle = 'German, DMY'"):
+        execute(migrated_database_url, f"ALTER DATABASE {name} SET {setting_}")
+    write(migrated_database_url, b"a")
+    execute(migrated_database_url, f"UPDATE outbox_event SET created_at = '{stored}'")
+    with closing(PostgresStore(migrated_database_url)) as store:
+        store.open()
+        (small,) = store.small_window(NOTHING, Limits()).rows or ()
+        (ranged,) = foreseen(store)().rows
+        assert small.time == ranged.time == sent
+
+
 def test_a_server_that_stands_still_is_given_up_and_found_again(
     private_postgres: Postgres, impatient: float
 ) -> None:
@@ -169,7 +191,7 @@ def test_a_foreseen_page_of_a_server_that_stands_still_is_waited_for_once(
 
 
 def test_a_foreseen_page_whose_session_is_ended_is_an_outage(migrated_database_url: str) -> None:
-    write(migrated_database_url, *[b"x" * 1_000_000] * 20)
+    write(migrated_database_url, *[b"k"] * 20, value=b"x" * 1_000_000)
     with closing(PostgresStore(migrated_database_url)) as store:
         store.open()
         answer = foreseen(store)
@@ -189,7 +211,7 @@ def test_a_foreseen_page_holds_no_session_active_that_nobody_waits_for(
     migrated_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(heartbeat, "PULSE", 0.2)
-    write(migrated_database_url, *[b"x" * 1_000_000] * 20)
+    write(migrated_database_url, *[b"k"] * 20, value=b"x" * 1_000_000)
     with closing(PostgresStore(migrated_database_url)) as store:
         store.open()
         answer = foreseen(store)
