@@ -149,7 +149,7 @@ def test_a_statement_that_takes_too_long_ends_in_the_server_and_gets_more_time_l
 def foreseen(store: PostgresStore) -> Callable[[], Chunk]:
     """The table, which is asked for and not waited for."""
     everything = store.small_window(NOTHING, Limits()).now
-    return store.foresee(Position(NOTHING, everything), 0, 2**40, Limits())
+    return store.foresee(Position(NOTHING, everything), 0, 2**40, Limits(bytes=2**30))
 
 
 def test_a_foreseen_page_that_takes_too_long_is_given_up_like_any_other(
