@@ -1,8 +1,7 @@
-"""The command line: the one place where adapters and loop are put together."""
+"""The command line."""
 
 from __future__ import annotations
 
-import gc
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,13 +15,11 @@ import structlog
 
 import schemas
 from publisher import guards
-from publisher.adapters import parked_tables, postgres, tables
+from publisher.adapters import parked_tables, tables
 from publisher.adapters.clients import Topics, client, client_problems
 from publisher.adapters.connection import PATIENCE, Connection, answering, connect
-from publisher.adapters.journal import Journal
 from publisher.adapters.pooler import shares_sessions
 from publisher.adapters.reasons import CREATED, EXISTS
-from publisher.adapters.retained import PostgresRetained
 from publisher.checks import Finding, database_findings, retention_findings, topic_findings
 from publisher.config import Config, load
 from publisher.errors import (
@@ -31,23 +28,17 @@ from publisher.errors import (
     PublisherError,
     Unavailable,
 )
-from publisher.health import Health
-from publisher.http import Sidecar
 from publisher.moment import age_option, moment_option
-from publisher.ports import Broker, Limits
 from publisher.position import Position
 from publisher.pruning import Progress, Pruner, report
-from publisher.relay import Relay
-from publisher.retention import Retention
+from publisher.service import publish, retained
 from publisher.set_aside import SetAside
 from publisher.standing import counted, waiting
-from publisher.stop import Stop
 from publisher.telemetry import configure_logs
 
 log = structlog.get_logger("publisher.cli")
 
 DONE, FAILED, WRONG_USAGE, DIFFERENCE = 0, 1, 2, 3
-_OBJECTS_PER_COLLECTION = 100_000
 
 
 def configured(command: Callable[..., None]) -> Callable[..., None]:
@@ -84,79 +75,11 @@ def commands() -> None:
 def run(config: Config) -> None:
     """Publish until SIGTERM; a second signal leaves at once."""
     configure_logs(style=config.log_format, level=config.log_level)
-    _spare_the_collector()
     try:
-        _publish(config)
+        publish(config)
     except PublisherError as exc:
         log.error("failed", error=type(exc).__name__, reason=str(exc))
         sys.exit(WRONG_USAGE if isinstance(exc, ConfigurationInvalid) else FAILED)
-
-
-def _spare_the_collector() -> None:
-    """Look for garbage in cycles once in many pages: a page is thousands of objects without any.
-
-    At Python's own threshold of hundreds, a fifth of the time went into looking.
-    """
-    gc.freeze()
-    gc.set_threshold(_OBJECTS_PER_COLLECTION)
-
-
-def _publish(config: Config) -> None:
-    stop, health = Stop(), Health()
-    stop.on_signals()
-    sidecar = Sidecar(config.http, health, config.name)
-    log.info("started", name=config.name, http=sidecar.address, version=schemas.__version__)
-    try:
-        with pruning(config, health, stop):
-            build_relay(config, health, stop).run(stop)
-    finally:
-        sidecar.close()
-    log.info("stopped", name=config.name, acknowledged=health.acknowledged)
-
-
-def build_relay(config: Config, health: Health, stop: Stop) -> Relay:
-    """Put a relay together out of the settings."""
-    return Relay(
-        store=postgres.PostgresStore(
-            config.database_url.get_secret_value(),
-            name=config.name,
-            ending=lambda: stop.hurries,
-            waiting=health.turned,
-            margin=config.margin,
-            keeper="kafka" if config.delivery == "exactly-once" else "database",
-            rings=config.wake_up == "notify",
-        ),
-        broker=_broker(config),
-        health=health,
-        limits=Limits(rows=config.page_rows, bytes=config.page_bytes),
-    )
-
-
-@contextmanager
-def pruning(config: Config, health: Health, stop: Stop) -> Iterator[None]:
-    """Remove what may go while the block runs, unless the settings say that it stays."""
-    horizon = config.retention
-    if horizon is None:
-        yield
-        return
-    retention = Retention(
-        lambda unwanted: closing(retained(config, horizon, unwanted=unwanted)),
-        health=health,
-        stop=stop,
-        every=config.prune_every.total_seconds(),
-    )
-    retention.start()
-    try:
-        yield
-    finally:
-        retention.end()
-
-
-def _broker(config: Config) -> Broker:
-    kafka, servers = client(config.kafka_client), config.kafka_bootstrap_servers
-    if config.delivery == "exactly-once":
-        return kafka.transactions(servers, config.kafka_config, Journal(config.name))
-    return kafka.broker(servers, config.kafka_config)
 
 
 @commands.command()
@@ -289,12 +212,6 @@ def prune(config: Config, older_than: timedelta | None, dry_run: bool) -> None:
         standings = tables.read_standings(connection)
     for line in report(done, standings, dry_run=dry_run):
         click.echo(line)
-
-
-def retained(config: Config, horizon: timedelta, **options: Any) -> PostgresRetained:
-    """The retained rows of the database of the settings."""
-    url = config.database_url.get_secret_value()
-    return PostgresRetained(url, name=config.name, horizon=horizon, **options)
 
 
 def _rest(seconds: float) -> bool:

@@ -16,12 +16,12 @@ from publisher.adapters import connection as adapter
 from publisher.adapters import heartbeat
 from publisher.adapters.connection import Connection, TimedOut, connect
 from publisher.adapters.postgres import PostgresStore
-from publisher.cli import build_relay
 from publisher.config import Config
 from publisher.errors import StoreUnavailable
 from publisher.health import Health
 from publisher.ports import Chunk, Limits
 from publisher.position import NOTHING, Position
+from publisher.service import build_relay
 from publisher.stop import GRACE, Stop
 from tests.conftest import migrate
 from tests.waiting import eventually
