@@ -60,7 +60,11 @@ class Journaled(ABC):
             )
 
     def _create_journal(self) -> None:
-        if self._topics is not None and self.unavailable({self._journal.topic}):
+        topic = self._journal.topic
+        missing = self.unavailable({topic})
+        if missing.get(topic) == reasons.topic_forbidden(topic):
+            raise BrokerUnavailable(reasons.journal_forbidden(topic))
+        if self._topics is not None and missing:
             for why in self._topics.create([self._journal.declared()]).values():
                 if why not in (reasons.CREATED, reasons.EXISTS):
                     raise BrokerUnavailable(why)

@@ -94,6 +94,17 @@ def reaching(servers: str) -> Iterator[None]:
 
 
 @contextmanager
+def permitted(journal: str) -> Iterator[None]:
+    """Name the right that is missing on the journal, or on the transactional id of its name."""
+    try:
+        yield
+    except kafka.TopicAuthorizationFailedError as exc:
+        raise BrokerUnavailable(reasons.journal_forbidden(journal)) from exc
+    except kafka.TransactionalIdAuthorizationFailedError as exc:
+        raise BrokerUnavailable(reasons.transactional_id_forbidden(journal)) from exc
+
+
+@contextmanager
 def constructing(config: Config) -> Iterator[Callable[..., Any]]:
     """Give what makes the network part of a client; what was made ends where the rest fails."""
     logging.getLogger("kafka").addHandler(last_word)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
@@ -19,6 +19,7 @@ from publisher.adapters.kafka_errors import (
     UNSENDABLE,
     constructing,
     failure,
+    permitted,
     reaching,
     reason,
 )
@@ -104,8 +105,10 @@ class KafkaPythonTransactions(KafkaPythonBroker, Journaled):
     # The other base has a broker's own, which keeps no position.
     recover = Journaled.recover
 
-    def _reaching(self) -> AbstractContextManager[None]:
-        return reaching(self._servers)
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        with reaching(self._servers), permitted(self._journal.topic):
+            yield
 
     def _fence(self) -> None:
         self._live.init_transactions()

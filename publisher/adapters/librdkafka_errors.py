@@ -89,6 +89,20 @@ def reaching(servers: str, last_word: LastWord) -> Iterator[None]:
     last_word.forget()
 
 
+@contextmanager
+def permitted(journal: str) -> Iterator[None]:
+    """Name the right that is missing on the journal, or on the transactional id of its name."""
+    try:
+        yield
+    except KafkaException as exc:
+        code = exc.args[0].code()
+        if code == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            raise BrokerUnavailable(reasons.journal_forbidden(journal)) from exc
+        if code == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+            raise BrokerUnavailable(reasons.transactional_id_forbidden(journal)) from exc
+        raise
+
+
 def reason(error: KafkaError) -> str:
     """The error's name and what it says."""
     return f"{error.name()}: {error.str()}"

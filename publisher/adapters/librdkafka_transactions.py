@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from publisher.adapters.journal import KEY, PARTITION, PATIENCE, Journal, newest
 from publisher.adapters.journaled import Journaled
 from publisher.adapters.librdkafka import PATIENCE_MS, Hands, LibrdkafkaBroker
 from publisher.adapters.librdkafka_config import DEFAULTS, TRANSACTIONS, Config, for_admin
-from publisher.adapters.librdkafka_errors import failure, reaching, reason, unsendable
+from publisher.adapters.librdkafka_errors import failure, permitted, reaching, reason, unsendable
 from publisher.adapters.librdkafka_logger import logger
 from publisher.errors import BrokerFenced, BrokerUnavailable, RecordRejected, Unavailable
 from publisher.ports import Record
@@ -101,8 +101,10 @@ class LibrdkafkaTransactions(LibrdkafkaBroker, Journaled):
     # The other base has a broker's own, which keeps no position.
     recover = Journaled.recover
 
-    def _reaching(self) -> AbstractContextManager[None]:
-        return reaching(self._servers, self._last_word)
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        with reaching(self._servers, self._last_word), permitted(self._journal.topic):
+            yield
 
     def _fence(self) -> None:
         self._live.producer.init_transactions(PATIENCE_MS / 1000)
@@ -183,7 +185,7 @@ def _newest(consumer: Consumer, topic: str) -> bytes | None:
                 value = message.value()
             elif error.code() == KafkaError._PARTITION_EOF:
                 return value
-            else:
+            elif error.code() != KafkaError.GROUP_AUTHORIZATION_FAILED:  # It is in no group.
                 raise KafkaException(error)
         raise KafkaException(
             KafkaError(KafkaError._TIMED_OUT, f"{topic} cannot be read to its end")

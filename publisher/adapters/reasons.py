@@ -49,6 +49,17 @@ def topic_forbidden(name: str) -> str:
     return f"topic {name!r} is forbidden: grant this user Write and Describe on it"
 
 
+def journal_forbidden(name: str) -> str:
+    return (
+        f"topic {name!r}, where exactly once keeps the position, is forbidden: grant this user "
+        "Read, Write and Describe on it, and Create where it does not exist yet"
+    )
+
+
+def transactional_id_forbidden(name: str) -> str:
+    return f"transactional id {name!r} is forbidden: grant this user Write and Describe on it"
+
+
 def topic_misnamed(name: str) -> str:
     return f"topic {name!r} has a name that Kafka refuses: correct it in the Django project"
 

@@ -15,8 +15,7 @@ from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, R
 
 from local import apache
 from local.kafka import Broker as Server
-from local.kafka import kafka
-from local.ladder import NothingAvailable, Unavailable
+from local.ladder import Unavailable
 from publisher.adapters.clients import CLIENTS, Client, client
 from publisher.adapters.journal import Journal
 from publisher.adapters.memory_broker import MemoryBroker
@@ -303,21 +302,6 @@ def test_an_unknown_topic_is_named_quickly(library: Client, durable_broker: Serv
     assert "outbox-publisher topics create" in missing["no.such.topic"]
     assert broker.unavailable({"no.such.topic"}) == missing
     broker.close()
-
-
-@pytest.fixture(scope="module")
-def strict_server() -> Iterator[Server]:
-    """A broker that creates topics by itself and asks who may do what."""
-    settings = {
-        "auto.create.topics.enable": "true",
-        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-        "allow.everyone.if.no.acl.found": "true",
-    }
-    try:
-        with patch.dict(apache.SETTINGS, settings), kafka(only="apache") as server:
-            yield server
-    except NothingAvailable as why:
-        unmet(str(why))
 
 
 @pytest.fixture

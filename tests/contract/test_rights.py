@@ -1,0 +1,113 @@
+"""What exactly once needs to be allowed, asked of each client against a Kafka that forbids."""
+
+import os
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+from kafka import KafkaAdminClient
+from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
+
+from local.kafka import Broker as Server
+from publisher.adapters.clients import CLIENTS, client
+from publisher.adapters.journal import Journal
+from publisher.errors import BrokerUnavailable
+from publisher.ports import Broker, Tenure
+from publisher.position import Checkpoint, Position, Snapshot
+from tests.waiting import eventually
+
+_numbers = count(1)
+START = Checkpoint(Position(Snapshot(5, 9)))
+FRESH = Tenure(START.position, "/shop", inherited=True, database="7/1", fresh=True)
+MIRRORED = Tenure(Position(), "/shop", inherited=True, mirrored=True, database="7/1")
+
+READ, WRITE, DESCRIBE = ACLOperation.READ, ACLOperation.WRITE, ACLOperation.DESCRIBE
+
+
+@pytest.fixture
+def journal() -> Journal:
+    return Journal(f"test.rights.{os.getpid()}.{next(_numbers)}")
+
+
+@pytest.fixture(params=CLIENTS)
+def broker(
+    request: pytest.FixtureRequest, strict_server: Server, journal: Journal
+) -> Iterator[Broker]:
+    """It has recovered once, when everything was allowed."""
+    made = client(request.param).transactions(strict_server.bootstrap_servers, {}, journal)
+    assert starts(made, FRESH) == START
+    yield made
+    made.close()
+
+
+def starts(broker: Broker, tenure: Tenure) -> Checkpoint:
+    """As after a failure: everything is asked anew."""
+    broker.close()
+    broker.open()
+    return broker.recover(tenure, lambda: None)
+
+
+def allow_only(
+    server: Server, kind: ResourceType, name: str, operations: list[ACLOperation]
+) -> None:
+    """Others may do everything, this user nothing else."""
+    rights = [("User:other", ACLOperation.ALL), *(("User:ANONYMOUS", each) for each in operations)]
+    admin = KafkaAdminClient(bootstrap_servers=server.bootstrap_servers)
+    done = admin.create_acls(
+        [
+            ACL(user, "*", operation, ACLPermissionType.ALLOW, ResourcePattern(kind, name))
+            for user, operation in rights
+        ]
+    )
+    admin.close()
+    assert not done["failed"]
+
+
+def complaint(broker: Broker) -> str:
+    said: list[str] = []
+
+    def is_refused() -> bool:
+        try:
+            starts(broker, MIRRORED)
+        except BrokerUnavailable as exc:
+            said.append(str(exc))
+        return bool(said)
+
+    eventually(is_refused)
+    return said[0]
+
+
+@pytest.mark.parametrize("allowed", [[], [DESCRIBE]], ids=str)
+def test_a_transactional_id_that_is_forbidden_is_named_with_the_rights_that_it_needs(
+    broker: Broker,
+    strict_server: Server,
+    journal: Journal,
+    allowed: list[ACLOperation],
+) -> None:
+    allow_only(strict_server, ResourceType.TRANSACTIONAL_ID, journal.topic, allowed)
+    assert complaint(broker) == (
+        f"transactional id '{journal.topic}' is forbidden: grant this user Write and Describe on it"
+    )
+
+
+@pytest.mark.parametrize("allowed", [[], [READ], [WRITE], [DESCRIBE]], ids=str)
+def test_a_journal_that_is_forbidden_is_named_with_the_rights_that_it_needs(
+    broker: Broker,
+    strict_server: Server,
+    journal: Journal,
+    allowed: list[ACLOperation],
+) -> None:
+    allow_only(strict_server, ResourceType.TOPIC, journal.topic, allowed)
+    text = complaint(broker)
+    assert f"topic '{journal.topic}', where exactly once keeps the position, is forbidden" in text
+    assert "grant this user Read, Write and Describe on it" in text
+
+
+def test_the_rights_that_are_documented_are_enough(
+    broker: Broker, strict_server: Server, journal: Journal
+) -> None:
+    allow_only(strict_server, ResourceType.TOPIC, journal.topic, [READ, WRITE, DESCRIBE])
+    allow_only(strict_server, ResourceType.TRANSACTIONAL_ID, journal.topic, [WRITE, DESCRIBE])
+    allow_only(strict_server, ResourceType.GROUP, journal.topic, [])
+    for _ in range(3):  # A right that is taken away reaches the broker a little later.
+        assert starts(broker, MIRRORED) == START
