@@ -25,6 +25,7 @@ from benchmarks import (
     idle,
     large,
     latency,
+    profiled,
     soak,
     window,
     write,
@@ -48,6 +49,7 @@ QUICK: Mapping[str, Benchmark] = {
     "commit": lambda chosen, modes, say: commit.measure(modes, say),
     "window": lambda chosen, modes, say: window.measure(say),
     "write": lambda chosen, modes, say: write.measure(say),
+    "profile": lambda chosen, modes, say: profiled.measure(modes, say),
 }
 FULL: Mapping[str, Benchmark] = {
     **QUICK,

@@ -18,7 +18,7 @@ from publisher.adapters.retained import PostgresRetained
 from publisher.config import Config
 from publisher.health import Health
 from publisher.http import Sidecar
-from publisher.ports import Broker, Limits
+from publisher.ports import Broker, Limits, Store
 from publisher.relay import Relay
 from publisher.retention import Retention
 from publisher.stop import Stop
@@ -30,7 +30,7 @@ _OBJECTS_PER_COLLECTION = 100_000
 
 def publish(config: Config) -> None:
     """Publish, and prune beside it, until a signal comes."""
-    _spare_the_collector()
+    spare_the_collector()
     stop, health = Stop(), Health()
     stop.on_signals()
     sidecar = Sidecar(config.http, health, config.name)
@@ -46,19 +46,32 @@ def publish(config: Config) -> None:
 def build_relay(config: Config, health: Health, stop: Stop) -> Relay:
     """Put a relay together out of the settings."""
     return Relay(
-        store=postgres.PostgresStore(
-            config.database_url.get_secret_value(),
-            name=config.name,
-            ending=lambda: stop.hurries,
-            waiting=health.turned,
-            margin=config.margin,
-            keeper="kafka" if config.delivery == "exactly-once" else "database",
-            rings=config.wake_up == "notify",
-        ),
-        broker=_broker(config),
+        store=make_store(config, health, stop),
+        broker=make_broker(config),
         health=health,
         limits=Limits(rows=config.page_rows, bytes=config.page_bytes),
     )
+
+
+def make_store(config: Config, health: Health, stop: Stop) -> Store:
+    """The side of the relay where events wait."""
+    return postgres.PostgresStore(
+        config.database_url.get_secret_value(),
+        name=config.name,
+        ending=lambda: stop.hurries,
+        waiting=health.turned,
+        margin=config.margin,
+        keeper="kafka" if config.delivery == "exactly-once" else "database",
+        rings=config.wake_up == "notify",
+    )
+
+
+def make_broker(config: Config) -> Broker:
+    """The side of the relay where events go."""
+    kafka, servers = client(config.kafka_client), config.kafka_bootstrap_servers
+    if config.delivery == "exactly-once":
+        return kafka.transactions(servers, config.kafka_config, Journal(config.name))
+    return kafka.broker(servers, config.kafka_config)
 
 
 @contextmanager
@@ -81,14 +94,7 @@ def pruning(config: Config, health: Health, stop: Stop) -> Iterator[None]:
         retention.end()
 
 
-def _broker(config: Config) -> Broker:
-    kafka, servers = client(config.kafka_client), config.kafka_bootstrap_servers
-    if config.delivery == "exactly-once":
-        return kafka.transactions(servers, config.kafka_config, Journal(config.name))
-    return kafka.broker(servers, config.kafka_config)
-
-
-def _spare_the_collector() -> None:
+def spare_the_collector() -> None:
     """Look for garbage in cycles once in many pages: a page is thousands of objects without any.
 
     At Python's own threshold of hundreds, a fifth of the time went into looking.

@@ -15,6 +15,7 @@ from benchmarks import (
     idle,
     large,
     latency,
+    profiled,
     soak,
     window,
     write,
@@ -47,6 +48,8 @@ REQUIRED = {
     "disturbed.old_snapshot.vs_undisturbed",
     "large.1mb.rss_mb",
     "exactly_once.librdkafka.idle_commit_ms",
+    "profile.librdkafka.at-least-once.all_us",
+    "profile.librdkafka.at-least-once.loop_us",
     "window.small_behind_5m.ms",
     "write.extra_per_event_1.vs_create",
     "write.extra_per_event_20.vs_create",
@@ -76,6 +79,7 @@ def others() -> dict[ModuleType, list[Figure]]:
         disturbed: [*disturbed.figures("disturbed", [calm])],
         large: [*large.figures({FASTEST: run(100, 120)})],
         commit: [*commit.figures({Mode("librdkafka", "exactly-once"): [4.0]})],
+        profiled: [*profiled.figures({FASTEST: {"all": 9.0, "store": 2.0, "send": 5.0}})],
         backlog: [*backlog.figures("backlog.5m", [run(100), run(100)], [run(100)])],
     }
 
