@@ -25,7 +25,7 @@ def plan_of_many(connection: Connection, name: str, **params: object) -> str:
     for place, param in enumerate(names, 1):
         text = text.replace(f"%({param})s", f"${place}")
     text = text.replace("%%", "%")
-    values = ", ".join(f"'{params[param]}'" for param in names)
+    values = ", ".join("NULL" if params[param] is None else f"'{params[param]}'" for param in names)
     connection.execute(f"PREPARE many AS {text}".encode())
     for _ in range(7):
         connection.execute(f"EXECUTE many ({values})".encode())

@@ -10,9 +10,10 @@ import psycopg
 import pytest
 
 from publisher.adapters.connection import Connection
+from publisher.adapters.parked_tables import selection
 from publisher.adapters.postgres import PostgresStore
 from publisher.adapters.tables import backlog_params
-from publisher.ports import Limits
+from publisher.ports import Limits, Parked
 from publisher.position import Position, Snapshot
 from publisher.sql import statement
 from publisher.window import Window
@@ -88,6 +89,56 @@ def test_a_statement_of_the_loop_looks_at_the_rows_that_it_is_for(
     params = loop_statements(connection)[name]
     connection.execute("ANALYZE outbox_event")
     assert work(connection, name, **params) <= most
+
+
+def parked_statements(connection: Connection) -> dict[str, dict[str, object]]:
+    """Those of a retry, where something was set aside behind 20,000 rows, and ten rows followed."""
+    retained(connection, 20_000)
+    before = snapshot(connection)
+    retained(connection, 10)
+    now = snapshot(connection)
+    parked = Parked(1, "t", b"k", 20_001, "", Position(before), until=Position(before, now, 9))
+    return {
+        "parked_within": {
+            "xmin": str(before.xmin),
+            "prev": str(before),
+            "now": str(now),
+            "after": 0,
+        },
+        "parked_rows": {
+            **selection(parked),
+            "key": "\\x6b",
+            "after": 0,
+            "upto": 2_000,
+            "rows": 2_000,
+            "bytes": 1_000_000,
+        },
+    }
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_a_retry_reads_ranges_of_indexes_whatever_the_statistics_say(
+    connection: Connection, analyzed: bool, mode: str
+) -> None:
+    statements = parked_statements(connection)
+    if analyzed:
+        connection.execute("ANALYZE outbox_event")
+    connection.execute(f"SET plan_cache_mode = {mode}")
+    within, rows = (plan_of_many(connection, name, **statements[name]) for name in statements)
+    assert re.findall(r"(\w+) on outbox_event", within) == ["outbox_event_xid"]
+    assert re.findall(r"(\w+) on outbox_event", rows) == ["outbox_event_pkey"]
+    assert "Index Cond: (xid >= " in within
+    assert re.search(r"Index Cond: \(\(id > .*\) AND \(id <= ", rows)
+
+
+@pytest.mark.parametrize(("name", "most"), [("parked_within", 10), ("parked_rows", 2_000)])
+def test_a_retry_looks_at_what_came_since_and_at_one_range_of_it(
+    connection: Connection, name: str, most: int
+) -> None:
+    params = parked_statements(connection)[name]
+    connection.execute("ANALYZE outbox_event")
+    assert 0 < work(connection, name, **params) <= most
 
 
 def test_plans_are_made_for_the_values_at_hand(connection: Connection) -> None:
