@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from publisher import guards
-from publisher.ports import Backlog, Topic
+from publisher.ports import Backlog, Topic, TopicSettings
 from publisher.standing import Standing, counted, waiting
 
 Level = Literal["error", "difference", "warning", "info"]
@@ -39,6 +39,7 @@ class Inspection:
     id_cache: int | None
     wakes: bool
     missing_for_retention: str = ""
+    mirrored: bool = False
 
     @property
     def all_topics(self) -> list[str]:
@@ -173,3 +174,36 @@ def _declared(topic: Topic, state: int | str) -> Iterator[Finding]:
             f"{topic.partitions}: adding partitions moves keys, so declare what is there, or sync "
             "consumers into a new topic",
         )
+
+
+def journal_findings(topic: str, found: TopicSettings | None) -> Iterator[Finding]:
+    """Whether the topic that keeps the position exactly once keeps it; None: it does not exist."""
+    if found is None:
+        yield Finding(
+            "info", f"topic {topic!r}, where the position is kept, will be created by `run`"
+        )
+        return
+    what = f"topic {topic!r}, where the position is kept, has "
+    policy, least = found.cleanup_policy, found.min_insync_replicas
+    if policy not in (None, "compact"):
+        yield Finding(
+            "error",
+            f"{what}cleanup.policy={policy}, by which Kafka removes the position in the end: set "
+            "it to compact",
+        )
+    if least is not None and least > found.replicas:
+        yield Finding(
+            "error",
+            f"{what}{_replicas(found.replicas)} and min.insync.replicas={least}, so that nothing "
+            "can be written: lower the latter, or add replicas",
+        )
+    if found.usual_replicas is not None and found.replicas < found.usual_replicas:
+        yield Finding(
+            "warning",
+            f"{what}{_replicas(found.replicas)}, the cluster gives {found.usual_replicas} to a new "
+            "topic: a broker that is lost may take the position along; add replicas",
+        )
+
+
+def _replicas(count: int) -> str:
+    return f"{count} replica{'' if count == 1 else 's'}"

@@ -18,9 +18,22 @@ from publisher import guards
 from publisher.adapters import parked_tables, tables
 from publisher.adapters.clients import Topics, client, client_problems
 from publisher.adapters.connection import PATIENCE, Connection, answering, connect
+from publisher.adapters.journal import Journal
 from publisher.adapters.pooler import shares_sessions
-from publisher.adapters.reasons import CREATED, EXISTS
-from publisher.checks import Finding, database_findings, retention_findings, topic_findings
+from publisher.adapters.reasons import (
+    CREATED,
+    EXISTS,
+    journal_forbidden,
+    topic_forbidden,
+    topic_unknown,
+)
+from publisher.checks import (
+    Finding,
+    database_findings,
+    journal_findings,
+    retention_findings,
+    topic_findings,
+)
 from publisher.config import Config, load
 from publisher.errors import (
     ConfigurationInvalid,
@@ -114,8 +127,27 @@ def _findings(config: Config) -> Iterator[Finding]:
         with topics_of(config) as kafka:
             if inspection is not None:
                 yield from topic_findings(inspection, kafka.describe(inspection.all_topics))
+            if config.delivery == "exactly-once":
+                mirrored = inspection is not None and inspection.mirrored
+                yield from _journal(Journal(config.name), kafka, mirrored=mirrored)
     except Unavailable as exc:
         yield Finding("error", str(exc))
+
+
+def _journal(journal: Journal, kafka: Topics, *, mirrored: bool) -> Iterator[Finding]:
+    """What is wrong with the topic that keeps the position exactly once."""
+    topic = journal.topic
+    state = kafka.describe([topic])[topic]
+    if isinstance(state, int):
+        yield from journal_findings(topic, kafka.settings(topic))
+    elif state == topic_forbidden(topic):
+        yield Finding("error", journal_forbidden(topic))
+    elif state != topic_unknown(topic):
+        yield Finding("error", state)
+    elif mirrored:
+        yield Finding("error", str(journal.missing()))
+    else:
+        yield from journal_findings(topic, None)
 
 
 @commands.group()

@@ -96,6 +96,20 @@ class Topic:
 
 
 @dataclass(frozen=True, slots=True)
+class TopicSettings:
+    """How Kafka keeps a topic; None for what this user may not know.
+
+    `replicas` are those of the partition that has the fewest, `usual_replicas` what the cluster
+    gives a new topic.
+    """
+
+    replicas: int
+    usual_replicas: int | None
+    cleanup_policy: str | None
+    min_insync_replicas: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Parked:
     """What is set aside: a key behind a record that Kafka refuses, or a topic that cannot be
     written (`key` is None).

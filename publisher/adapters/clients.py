@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from publisher.adapters.journal import Journal
 from publisher.errors import ConfigurationInvalid
-from publisher.ports import Broker, Topic
+from publisher.ports import Broker, Topic, TopicSettings
 
 CLIENTS = ("kafka-python", "librdkafka")
 
@@ -17,6 +17,8 @@ class Topics(Protocol):
     """The topics of a cluster."""
 
     def describe(self, names: Collection[str]) -> dict[str, int | str]: ...
+
+    def settings(self, name: str) -> TopicSettings: ...
 
     def limits(self, names: Collection[str]) -> dict[str, int]: ...
 

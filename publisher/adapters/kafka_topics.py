@@ -14,9 +14,11 @@ from publisher.adapters import reasons
 from publisher.adapters.kafka_config import Config, converted
 from publisher.adapters.kafka_errors import constructing, reaching
 from publisher.adapters.reasons import CREATED, EXISTS
-from publisher.ports import Topic
+from publisher.ports import Topic, TopicSettings
 
 _LIMIT = "max.message.bytes"
+_POLICY, _IN_SYNC = "cleanup.policy", "min.insync.replicas"
+_REPLICAS = "default.replication.factor"
 
 
 class KafkaTopics:
@@ -47,6 +49,30 @@ class KafkaTopics:
         with suppress(kafka.KafkaError):
             found = self._admin.describe_configs(wanted, config_filter="all").get("topic", {})
             return {name: int(set_[_LIMIT]["value"]) for name, set_ in found.items() if set_}
+        return {}
+
+    def settings(self, name: str) -> TopicSettings:
+        """How Kafka keeps a topic that exists."""
+        with reaching(self._servers):
+            (topic,) = self._admin.describe_topics([name])
+            replicas = [partition["replica_nodes"] for partition in topic["partitions"]]
+            node = replicas[0][0]
+        own = self._configs(ConfigResourceType.TOPIC, name, _POLICY, _IN_SYNC)
+        usual = self._configs(ConfigResourceType.BROKER, str(node), _REPLICAS)
+        return TopicSettings(
+            replicas=min(map(len, replicas)),
+            usual_replicas=_number(usual.get(_REPLICAS)),
+            cleanup_policy=own.get(_POLICY),
+            min_insync_replicas=_number(own.get(_IN_SYNC)),
+        )
+
+    def _configs(self, kind: ConfigResourceType, name: str, *wanted: str) -> dict[str, str]:
+        """These settings; none that this user may not describe."""
+        resource = ConfigResource(kind, name, dict.fromkeys(wanted))
+        with suppress(kafka.KafkaError):
+            found = self._admin.describe_configs([resource], config_filter="all")
+            settings = found.get(kind.name.lower(), {}).get(name, {})
+            return {each: str(settings[each]["value"]) for each in wanted if each in settings}
         return {}
 
     def create(self, topics: Sequence[Topic], replication_factor: int = -1) -> dict[str, str]:
@@ -98,6 +124,10 @@ def _options(topic: Topic, replication_factor: int) -> dict[str, object]:
         "replication_factor": replication_factor,
         "configs": {"cleanup.policy": "compact"} if topic.kind == "state" else {},
     }
+
+
+def _number(value: str | None) -> int | None:
+    return None if value is None else int(value)
 
 
 def _refusal(error: Any, answer: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ from publisher.adapters.librdkafka_config import Config, for_admin
 from publisher.adapters.librdkafka_errors import LastWord, reaching, reason
 from publisher.adapters.librdkafka_logger import logger
 from publisher.adapters.reasons import CREATED, EXISTS
-from publisher.ports import Topic
+from publisher.ports import Topic, TopicSettings
 
 _OF_TOPIC = frozenset(
     {
@@ -84,6 +84,30 @@ class LibrdkafkaTopics:
                 found[resource.name] = int(answer.result()["max.message.bytes"].value)
         return found
 
+    def settings(self, name: str) -> TopicSettings:
+        """How Kafka keeps a topic that exists."""
+        with reaching(self._servers, self._last_word):
+            answers = self._admin.describe_topics(
+                TopicCollection([name]), request_timeout=self._patience
+            )
+            replicas = [partition.replicas for partition in answers[name].result().partitions]
+        own = self._configs(ResourceType.TOPIC, name)
+        usual = self._configs(ResourceType.BROKER, str(replicas[0][0].id))
+        return TopicSettings(
+            replicas=min(map(len, replicas)),
+            usual_replicas=_number(usual.get("default.replication.factor")),
+            cleanup_policy=own.get("cleanup.policy"),
+            min_insync_replicas=_number(own.get("min.insync.replicas")),
+        )
+
+    def _configs(self, kind: ResourceType, name: str) -> dict[str, str]:
+        """All settings; none where this user may not describe them."""
+        wanted = [ConfigResource(kind, name)]
+        (answer,) = self._admin.describe_configs(wanted, request_timeout=self._patience).values()
+        with suppress(KafkaException):
+            return {each: str(entry.value) for each, entry in answer.result().items()}
+        return {}
+
     def create(self, topics: Sequence[Topic], replication_factor: int = -1) -> dict[str, str]:
         """Create topics: `state` compacted, `events` with the cluster's retention.
 
@@ -125,6 +149,10 @@ def _refusal(error: KafkaError) -> str:
         KafkaError.INVALID_REPLICATION_FACTOR: reasons.LOWER_REPLICATION,
     }.get(error.code(), "")
     return f"{reason(error)} {cure}".strip()
+
+
+def _number(value: str | None) -> int | None:
+    return None if value is None else int(value)
 
 
 def _state(name: str, topic: Any) -> int | str:

@@ -40,6 +40,11 @@ def read_source(connection: Connection) -> str:
     return str(source)
 
 
+def read_mirrored(connection: Connection, name: str) -> bool:
+    """Whether the position that counts is in Kafka, and the table has a mirror of it."""
+    return connection.execute(statement("keeper"), {"name": name}).fetchone() == ("kafka",)
+
+
 def read_topics(connection: Connection) -> list[Topic]:
     """Read the topics that the Django project declares, by name."""
     return [Topic(*row) for row in connection.execute(statement("topics"))]
@@ -81,6 +86,7 @@ def inspect(connection: Connection, name: str) -> Inspection:
         unsafe_commits=unsafe_commits,
         id_cache=id_cache,
         wakes=wakes,
+        mirrored=read_mirrored(connection, name),
         missing_for_retention=missing_grants(connection, RETENTION_RIGHTS),
     )
 

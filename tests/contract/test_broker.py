@@ -20,7 +20,7 @@ from publisher.adapters.clients import CLIENTS, Client, client
 from publisher.adapters.journal import Journal
 from publisher.adapters.memory_broker import MemoryBroker
 from publisher.errors import BrokerUnavailable, RecordRejected, TopicUnavailable
-from publisher.ports import Broker, Delivery, Record, Tenure, Topic
+from publisher.ports import Broker, Delivery, Record, Tenure, Topic, TopicSettings
 from publisher.position import Checkpoint, Position, Snapshot
 from tests.conftest import MakeTopic
 from tests.needs import unmet
@@ -508,6 +508,16 @@ def test_topics_are_created_one_by_one_and_each_says_what_became_of_it(
     assert topics.describe([existing, fresh]) == {existing: 1, fresh: 2}
     (refused,) = topics.create([Topic(fresh + ".2", "events", 1)], replication_factor=99).values()
     assert "--replication-factor" in refused
+    topics.close()
+
+
+def test_topics_tell_how_kafka_keeps_them(
+    library: Client, durable_broker: Server, make_topic: MakeTopic
+) -> None:
+    config = {"cleanup.policy": "compact", "min.insync.replicas": "2"}
+    name = make_topic(partitions=2, config=config)
+    topics = library.topics(durable_broker.bootstrap_servers, {})
+    assert topics.settings(name) == TopicSettings(1, 1, "compact", 2)
     topics.close()
 
 

@@ -12,7 +12,7 @@ from local.kafka import Broker as Server
 from publisher.adapters.clients import CLIENTS, client
 from publisher.adapters.journal import Journal
 from publisher.errors import BrokerUnavailable
-from publisher.ports import Broker, Tenure
+from publisher.ports import Broker, Tenure, TopicSettings
 from publisher.position import Checkpoint, Position, Snapshot
 from tests.waiting import eventually
 
@@ -101,6 +101,18 @@ def test_a_journal_that_is_forbidden_is_named_with_the_rights_that_it_needs(
     text = complaint(broker)
     assert f"topic '{journal.topic}', where exactly once keeps the position, is forbidden" in text
     assert "grant this user Read, Write and Describe on it" in text
+
+
+@pytest.mark.parametrize("library", CLIENTS)
+def test_of_a_topic_whose_settings_this_user_may_not_know_the_replicas_are_told(
+    library: str, strict_server: Server, journal: Journal
+) -> None:
+    strict_server.create_topic(journal.topic)
+    allow_only(strict_server, ResourceType.TOPIC, journal.topic, [DESCRIBE])
+    topics = client(library).topics(strict_server.bootstrap_servers, {})
+    eventually(lambda: topics.settings(journal.topic).cleanup_policy is None)
+    assert topics.settings(journal.topic) == TopicSettings(1, 1, None, None)
+    topics.close()
 
 
 def test_the_rights_that_are_documented_are_enough(

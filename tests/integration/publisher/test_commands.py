@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import NamedTuple
@@ -13,9 +14,11 @@ import pytest
 
 from local.kafka import Broker
 from local.scratch import ROOT
+from publisher.adapters.clients import CLIENTS, client
+from publisher.adapters.journal import Journal
 from publisher.adapters.postgres import PostgresStore
 from publisher.cli import main
-from publisher.ports import Limits
+from publisher.ports import Limits, Tenure
 from publisher.position import Position
 from tests.conftest import MakeTopic
 from tests.writers import Writer, execute, write
@@ -183,6 +186,52 @@ def test_check_finds_the_topics_of_rows_that_wait(
     assert f"warning: rows wait for topic '{undeclared}'" in done.out
     assert "run `manage.py migrate`" in done.out
     assert "published.typo" not in done.out
+
+
+@pytest.fixture(params=CLIENTS)
+def journal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Journal:
+    """Of a new publisher that delivers exactly once, through either client."""
+    name = f"check.{os.getpid()}.{request.param}.{time.monotonic_ns()}"
+    monkeypatch.setenv("PUBLISHER_DELIVERY", "exactly-once")
+    monkeypatch.setenv("PUBLISHER_KAFKA_CLIENT", request.param)
+    monkeypatch.setenv("PUBLISHER_NAME", name)
+    return Journal(name)
+
+
+def test_check_says_what_keeps_a_journal_from_keeping_the_position(
+    command: Command, journal: Journal, durable_broker: Broker
+) -> None:
+    wrong = {"cleanup.policy": "delete", "min.insync.replicas": "3"}
+    durable_broker.create_topic(journal.topic, 1, wrong)
+    done = command("check")
+    assert f"error: topic '{journal.topic}', where the position is kept, has cleanup" in done.out
+    assert "replicas=3, so that nothing can be written" in done.out
+    assert done.code == 1
+
+
+def test_check_finds_nothing_wrong_with_a_journal_that_run_created(
+    command: Command, journal: Journal, durable_broker: Broker
+) -> None:
+    broker = client("kafka-python").transactions(durable_broker.bootstrap_servers, {}, journal)
+    broker.open()
+    broker.recover(Tenure(Position(), "/shop", inherited=True, fresh=True), lambda: None)
+    broker.close()
+    done = command("check")
+    assert journal.topic not in done.out
+    assert done.code == 0
+
+
+def test_check_says_that_run_creates_the_journal_unless_the_position_was_in_it(
+    url: str, command: Command, journal: Journal, durable_broker: Broker
+) -> None:
+    done = command("check")
+    assert f"info: topic '{journal.topic}', where the position is kept, will be" in done.out
+    assert done.code == 0
+    published(url, journal.name)
+    execute(url, "UPDATE outbox_position SET keeper = 'kafka'")
+    done = command("check")
+    assert f"error: topic '{journal.topic}' holds no position, but the database says" in done.out
+    assert done.code == 1
 
 
 def test_check_reports_kafka_though_the_database_is_away_and_the_other_way_round(

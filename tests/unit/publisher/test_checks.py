@@ -5,12 +5,13 @@ from typing import Any
 from publisher.checks import (
     Inspection,
     database_findings,
+    journal_findings,
     retention_findings,
     topic_findings,
 )
 from publisher.guards import Identity
 from publisher.leader import Holder
-from publisher.ports import Backlog, Topic
+from publisher.ports import Backlog, Topic, TopicSettings
 from publisher.position import Position
 from publisher.standing import CAP, Standing
 
@@ -133,3 +134,41 @@ def test_rows_that_a_fail_over_would_publish_again_should_not_be_removed() -> No
     (text,) = of_retention(1, margin=timedelta(days=2))
     assert "less than PUBLISHER_REPUBLISH_MARGIN" in text
     assert of_retention(2, margin=timedelta(days=2)) == []
+
+
+KEPT = TopicSettings(3, 3, "compact", 2)
+
+
+def of_journal(**what: Any) -> list[str]:
+    return [str(finding) for finding in journal_findings("journal", replace(KEPT, **what))]
+
+
+def test_a_journal_that_keeps_the_position_or_says_nothing_of_itself_is_well() -> None:
+    assert of_journal() == []
+    assert of_journal(usual_replicas=None, cleanup_policy=None, min_insync_replicas=None) == []
+
+
+def test_a_journal_that_does_not_exist_yet_will_be_created() -> None:
+    (text,) = map(str, journal_findings("journal", None))
+    assert text == "info: topic 'journal', where the position is kept, will be created by `run`"
+
+
+def test_a_journal_from_which_kafka_removes_the_position_is_an_error() -> None:
+    for policy in ("delete", "compact,delete"):
+        (text,) = of_journal(cleanup_policy=policy)
+        assert text.startswith("error: topic 'journal', where the position is kept, has")
+        assert f"cleanup.policy={policy}" in text
+        assert "set it to compact" in text
+
+
+def test_a_journal_that_cannot_be_written_for_want_of_replicas_is_an_error() -> None:
+    (text,) = of_journal(replicas=1, usual_replicas=1)
+    assert text.startswith("error: ")
+    assert "has 1 replica and min.insync.replicas=2" in text
+    assert "lower the latter, or add replicas" in text
+
+
+def test_a_journal_of_fewer_replicas_than_a_new_topic_has_is_a_warning() -> None:
+    (text,) = of_journal(replicas=2)
+    assert text.startswith("warning: ")
+    assert "has 2 replicas, the cluster gives 3 to a new topic" in text

@@ -1,0 +1,1 @@
+SELECT keeper FROM outbox_position WHERE name = %(name)s
