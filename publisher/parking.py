@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from publisher.ports import Parked, Row, Store
+from publisher.ports import Parked, Request, Row, Store
 from publisher.position import Progress
 
 
@@ -74,9 +74,9 @@ class Parking:
             self._store.keep(parked)
             del self._unkept[number]
 
-    def release(self, parked: Parked) -> None:
-        """Set it aside no longer."""
-        self._store.release(parked)
+    def release(self, parked: Parked, request: Request | None, outcome: str) -> None:
+        """Set it aside no longer, as a request may have asked."""
+        self._store.release(parked, request, outcome)
         del self._parked[parked.id]
         self._index()
 

@@ -211,8 +211,8 @@ class Store(Protocol):
     def keep(self, parked: Parked) -> None:
         """Store how its retry has come along."""
 
-    def release(self, parked: Parked) -> None:
-        """It is set aside no longer."""
+    def release(self, parked: Parked, request: Request | None = None, outcome: str = "") -> None:
+        """It is set aside no longer, and a request for that is answered: both or neither."""
 
     def parked_within(self, parked: Parked) -> tuple[int, int]:
         """Ids between which (the first excluded) its unpublished rows lie that `until` covers."""

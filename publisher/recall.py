@@ -150,18 +150,20 @@ class Recall:
     def _release(self, retry: Retry) -> None:
         parked = retry.parked
         self._store_position()  # Behind a position that is older, it would be met again.
-        self._parking.release(parked)
+        outcome = f"published {retry.sent} rows; it is set aside no longer"
+        self._parking.release(parked, retry.request, outcome)
         self._probes.pop(parked.id, None)
-        self._answer(retry, f"published {retry.sent} rows; it is set aside no longer")
+        self._done()
         log.info("released", what=str(parked), number=parked.id, rows=retry.sent)
 
     def _end(self, retry: Retry) -> None:
         """It stays set aside."""
         parked = retry.parked
-        self._answer(retry, f"set aside again at outbox row {parked.row}: {parked.reason}")
+        self._done()
+        if retry.request is not None:
+            outcome = f"set aside again at outbox row {parked.row}: {parked.reason}"
+            self._store.answer(retry.request, outcome)
         log.warning("set aside again", what=str(parked), number=parked.id, reason=parked.reason)
 
-    def _answer(self, retry: Retry, outcome: str) -> None:
+    def _done(self) -> None:
         self.retry, self._requests_due = None, self._clock()
-        if retry.request is not None:
-            self._store.answer(retry.request, outcome)

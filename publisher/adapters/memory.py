@@ -209,9 +209,11 @@ class MemoryStore:
         self._answer()
         self.database.parked[parked.id] = parked
 
-    def release(self, parked: Parked) -> None:
+    def release(self, parked: Parked, request: Request | None = None, outcome: str = "") -> None:
         self._answer()
         self.database.parked.pop(parked.id)
+        if request is not None:
+            self.database.outcomes[request] = outcome
 
     def parked_within(self, parked: Parked) -> tuple[int, int]:
         self._answer()

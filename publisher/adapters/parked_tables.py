@@ -61,9 +61,13 @@ def keep_parked(connection: Connection, name: str, parked: Parked) -> None:
     connection.execute(statement("keep_parked"), _params(name, parked))
 
 
-def release_parked(connection: Connection, name: str, parked: Parked) -> None:
-    """Forget what was set aside."""
-    connection.execute(statement("release_parked"), {"name": name, "id": parked.id})
+def release_parked(
+    connection: Connection, name: str, parked: Parked, request: Request | None, outcome: str
+) -> None:
+    """Forget what was set aside, and answer the request for that; one statement."""
+    number = None if request is None else request.id
+    params = {"name": name, "id": parked.id, "request": number, "outcome": outcome}
+    connection.execute(statement("release_parked"), params)
 
 
 def read_requests(connection: Connection, name: str) -> Sequence[Request]:

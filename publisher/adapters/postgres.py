@@ -278,9 +278,9 @@ class PostgresStore:
         with self._answering("keep"):
             keep_parked(self._live, self._name, parked)
 
-    def release(self, parked: Parked) -> None:
+    def release(self, parked: Parked, request: Request | None = None, outcome: str = "") -> None:
         with self._answering("release"):
-            release_parked(self._live, self._name, parked)
+            release_parked(self._live, self._name, parked, request, outcome)
 
     def parked_within(self, parked: Parked) -> tuple[int, int]:
         until = parked.until or parked.position

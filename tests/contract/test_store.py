@@ -10,13 +10,14 @@ import psycopg
 import pytest
 
 from publisher.adapters.memory import MemoryStore
+from publisher.adapters.parked_tables import outcome
 from publisher.adapters.postgres import PostgresStore
 from publisher.errors import Fenced, StoreUnavailable
 from publisher.ports import Limits, Parked, Request, Store
 from publisher.position import NOTHING, Position, Snapshot
 from publisher.window import Window
 from tests.waiting import eventually
-from tests.writers import Writer
+from tests.writers import Writer, execute
 
 
 class Transaction(Protocol):
@@ -46,6 +47,12 @@ class Subject:
                     " VALUES ('default', %s, %s, %s)",
                     (request.verb, request.parked, request.row),
                 )
+
+    def outcome(self, request: Request) -> str | None:
+        """What operators read."""
+        if isinstance(self.store, MemoryStore):
+            return self.store.database.outcomes.get(request)
+        return outcome(self.store._live, request.id)  # type: ignore[attr-defined]
 
     def write(self, *values: bytes) -> list[int]:
         writer = self.begin()
@@ -514,3 +521,31 @@ def test_a_request_is_asked_for_until_it_is_answered(subject: Subject) -> None:
     assert (second.verb, second.parked, second.row) == ("skip", 8, 80)
     store.answer(first, "done")
     assert store.requests() == [second]
+
+
+def test_what_is_released_and_the_request_for_that_are_one(subject: Subject) -> None:
+    store = subject.store
+    at = store.open().position
+    parked, other = store.park(aside(at, b"k")), store.park(aside(at, b"j"))
+    subject.request(Request(1, "retry", parked.id, 1), Request(2, "retry", other.id, 1))
+    first, second = store.requests()
+    store.release(parked, first, "published 2 rows")
+    assert store.parked() == [other]
+    assert store.requests() == [second]
+    assert subject.outcome(first) == "published 2 rows"
+
+
+def test_where_the_answer_cannot_be_written_nothing_is_released(
+    migrated_database_url: str,
+) -> None:
+    with closing(PostgresStore(migrated_database_url)) as store:
+        parked = store.park(aside(store.open().position))
+        execute(migrated_database_url, "ALTER TABLE outbox_request ADD CHECK (outcome IS NULL)")
+        Subject(store, store, lambda: Writer(migrated_database_url)).request(
+            Request(1, "retry", parked.id, 1)
+        )
+        (request,) = store.requests()
+        with pytest.raises(Exception, match="outbox_request"):
+            store.release(parked, request, "published 2 rows")
+        store.open()
+        assert store.parked() == [parked]

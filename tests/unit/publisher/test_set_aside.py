@@ -237,6 +237,28 @@ def test_a_retry_in_which_kafka_cannot_be_asked_forgets_no_row(world: World) -> 
     assert world.health.parked == []
 
 
+def test_a_process_that_ends_right_behind_a_release_has_answered_the_request(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = world.store.release
+
+    def killed_behind(*released: Any) -> None:
+        release(*released)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(world.store, "release", killed_behind)
+    world.kafka.rejected = {1}
+    world.write(b"a", b"a")
+    world.steps()
+    world.kafka.rejected = set()
+    request = world.ask("retry")
+    with pytest.raises(KeyboardInterrupt):
+        world.steps()
+    world.start()
+    world.steps()
+    assert world.database.outcomes[request] == "published 2 rows; it is set aside no longer"
+
+
 @pytest.mark.parametrize("topic", ["t", "typo"])
 def test_an_answer_of_the_database_that_is_lost_sets_nothing_aside_twice(
     world: World, topic: str, monkeypatch: pytest.MonkeyPatch
