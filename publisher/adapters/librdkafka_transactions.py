@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from publisher.adapters import reasons
 from publisher.adapters.journal import KEY, PARTITION, PATIENCE, Journal, newest
 from publisher.adapters.journaled import Journaled
-from publisher.adapters.librdkafka import PATIENCE_MS, Hands, LibrdkafkaBroker
+from publisher.adapters.librdkafka import ANY, NOW, PATIENCE_MS, Hands, LibrdkafkaBroker
 from publisher.adapters.librdkafka_config import DEFAULTS, TRANSACTIONS, Config, for_admin
 from publisher.adapters.librdkafka_errors import failure, permitted, reaching, reason, unsendable
 from publisher.adapters.librdkafka_logger import logger
@@ -25,6 +25,14 @@ from publisher.position import Checkpoint
 
 _FENCED = frozenset(
     {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH}
+)
+_NOT_YET_KNOWN = frozenset(
+    {
+        KafkaError._UNKNOWN_PARTITION,
+        KafkaError._UNKNOWN_TOPIC,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.LEADER_NOT_AVAILABLE,
+    }
 )
 _SLICE = 0.2
 """Seconds after which a commit looks whether its producer was discarded meanwhile."""
@@ -117,7 +125,7 @@ class LibrdkafkaTransactions(LibrdkafkaBroker, Journaled):
             hands.producer.begin_transaction()
             for _, topic, key, value, headers in records:
                 report = partial(page.report, page.sent)
-                produce(topic, value, key, headers=headers, on_delivery=report)
+                produce(topic, value, key, ANY, report, None, NOW, headers)
                 page.sent += 1
             at = self._journal.encode(self._tenure, end)
             produce(self._journal.topic, at, KEY, PARTITION)
@@ -167,10 +175,21 @@ def _commit(hands: Hands) -> bool:
     return False
 
 
+def _ends(consumer: Consumer, topic: str) -> tuple[int, int]:
+    """Its first and its next offset. Not every broker knows a topic that was just created."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            place = TopicPartition(topic, PARTITION)
+            return consumer.get_watermark_offsets(place, timeout=PATIENCE_MS / 1000)
+        except KafkaException as exc:
+            if exc.args[0].code() not in _NOT_YET_KNOWN or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
 def _newest(consumer: Consumer, topic: str) -> bytes | None:
-    low, high = consumer.get_watermark_offsets(
-        TopicPartition(topic, PARTITION), timeout=PATIENCE_MS / 1000
-    )
+    low, high = _ends(consumer, topic)
 
     def read_from(start: int) -> bytes | None:
         value: bytes | None = None

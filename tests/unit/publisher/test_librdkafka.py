@@ -2,11 +2,12 @@
 them."""
 
 import sys
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from publisher.adapters import librdkafka_transactions
 from publisher.adapters.clients import client
 from publisher.adapters.librdkafka import Hands, LibrdkafkaBroker, LibrdkafkaDelivery
 from publisher.adapters.librdkafka_config import DEFAULTS, config_problems, dotted, for_admin
@@ -241,3 +242,28 @@ def test_a_client_whose_package_is_missing_names_the_extra(monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "confluent_kafka", None)
     with pytest.raises(ConfigurationInvalid, match=r"django-outbox-bridge\[librdkafka\]"):
         client("librdkafka")
+
+
+class JustCreated:
+    """A consumer whose brokers do not yet know the topic when it asks for the first times."""
+
+    def __init__(self, answers: list[int]) -> None:
+        self.answers = answers
+
+    def get_watermark_offsets(self, place: TopicPartition, timeout: float) -> tuple[int, int]:
+        if (code := self.answers.pop(0)) != KafkaError.NO_ERROR:
+            raise KafkaException(KafkaError(code))
+        return 3, 9
+
+
+def test_a_journal_that_was_just_created_is_asked_for_until_it_is_known() -> None:
+    answers = [KafkaError._UNKNOWN_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.NO_ERROR]
+    consumer = cast("Consumer", JustCreated(answers))
+    assert librdkafka_transactions._ends(consumer, "journal") == (3, 9)
+
+
+def test_a_journal_that_cannot_be_read_is_not_asked_for_again() -> None:
+    consumer = JustCreated([KafkaError._TRANSPORT, KafkaError.NO_ERROR])
+    with pytest.raises(KafkaException):
+        librdkafka_transactions._ends(cast("Consumer", consumer), "journal")
+    assert consumer.answers == [KafkaError.NO_ERROR]
