@@ -38,6 +38,8 @@ from benchmarks.stage import Say
 from local.ladder import NothingAvailable
 from local.process import DiedEarly
 
+BACKLOG, QUICK_BACKLOG = 100_000, 25_000
+
 Benchmark = Callable[[argparse.Namespace, Sequence[Mode], Say], list[Figure]]
 
 QUICK: Mapping[str, Benchmark] = {
@@ -65,7 +67,7 @@ FAILURES = (DiedEarly, NotMeasured, NothingAvailable, subprocess.TimeoutExpired)
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    arguments = _parser().parse_args(words)
+    arguments = _arguments(words)
     # A pipe has no width; 80 columns would cut the names.
     console = Console(width=None if sys.stdout.isatty() else 100)
     figures: list[Figure] = []
@@ -127,8 +129,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--events",
         type=int,
-        default=100_000,
-        help="of the backlog that kafka-python drains; librdkafka gets five times as many",
+        help="of the backlog that kafka-python drains; librdkafka gets five times as many "
+        f"[default: {BACKLOG:,}, in the quick suite {QUICK_BACKLOG:,}]",
     )
     parser.add_argument(
         "--soak-events",
@@ -137,6 +139,14 @@ def _parser() -> argparse.ArgumentParser:
         help="that are written, relayed and removed in all of the soak",
     )
     return parser
+
+
+def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
+    arguments = _parser().parse_args(words)
+    if arguments.events is None:
+        quick = arguments.suite == "quick" and not arguments.only
+        arguments.events = QUICK_BACKLOG if quick else BACKLOG
+    return arguments
 
 
 if __name__ == "__main__":

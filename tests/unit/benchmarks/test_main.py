@@ -129,6 +129,30 @@ def test_only_the_full_suite_takes_the_time_for_millions(results: Path) -> None:
     assert set(json.loads(results.read_text())) >= REQUIRED | HUGE
 
 
+@pytest.mark.parametrize(
+    ("words", "events"),
+    [
+        ([], 25_000),
+        (["--suite=full"], 100_000),
+        (["--only=drain"], 100_000),
+        (["--events=7"], 7),
+    ],
+)
+@pytest.mark.usefixtures("results")
+def test_the_quick_suite_drains_a_shorter_backlog(
+    words: list[str], events: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[int]()
+
+    def measure(events: int, *_: object) -> list[Figure]:
+        asked.append(events)
+        return []
+
+    monkeypatch.setattr(drain, "measure", measure)
+    assert main(words) == 0
+    assert asked == [events]
+
+
 @pytest.mark.parametrize("miss", [{"ours": 8_900}, {"megabytes": 200}, {"small": 5}, {"one": 0.7}])
 def test_a_missed_goal_is_a_failure_and_its_figures_are_written(
     measured: Callable[..., None], miss: dict[str, float], results: Path
