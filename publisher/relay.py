@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from publisher.backoff import Backoff
+from publisher.bookmark import Bookmark
 from publisher.delivery import CloudEvents
 from publisher.errors import (
     BrokerFenced,
@@ -26,7 +27,7 @@ from publisher.health import Health
 from publisher.leader import TRY_EVERY
 from publisher.paging import PageSize
 from publisher.parking import Parking
-from publisher.ports import Backlog, Broker, Limits, Row, Store, Tenure
+from publisher.ports import Broker, Limits, Row, Store, Tenure
 from publisher.position import Checkpoint, Position
 from publisher.recall import Recall
 from publisher.retry import Retry
@@ -84,15 +85,21 @@ class Relay:
             parking=self._parking,
             every=self._pace.probe,
             clock=clock,
-            store_position=self._save,
+            store_position=lambda: self._bookmark.store(self._position),
+        )
+        self._bookmark = Bookmark(
+            store=store,
+            health=health,
+            every=self._pace.save,
+            measure_every=self._pace.measure,
+            clock=clock,
         )
         self._retries_next = False
         self._tenure = Tenure(Position(), "", inherited=True)
         self._failed: int | None = None
         self._proven = True
         self._resume(Position())
-        self._saved = self._position
-        self._saved_at = self._measured_at = self._moved_at = clock()
+        self._moved_at = clock()
 
     def run(self, stop: Stop) -> None:
         """Relay until the stop; then settle what is on its way and store the position.
@@ -128,8 +135,7 @@ class Relay:
 
     def _turn(self) -> float:
         self._open_store()
-        self._save_when_due()
-        self._measure_when_due()
+        self._bookmark.follow(self._position)
         self._open_broker()
         self._parking.flush()
         self._settle(0.0)
@@ -144,7 +150,8 @@ class Relay:
                 return 0.0
         else:
             self._read_ahead()
-        if not self._flights and self._position == self._saved and self._recall.retry is None:
+        idle = not self._flights and self._recall.retry is None
+        if idle and self._bookmark.is_at(self._position):
             return self._sleeper.rest()
         if not self._flights:
             return self._rest.next()
@@ -154,11 +161,11 @@ class Relay:
     def _open_store(self) -> None:
         if not self._store.is_open:
             self._tenure = tenure = self._store.open()
-            self._measured_at = float("-inf")
+            self._bookmark.measure_soon()
             if tenure.inherited:
                 self._broker.close()
                 self._resume(tenure.position)
-                self._saved = tenure.position
+                self._bookmark.found(tenure.position)
             self._recall.take_over(inherited=tenure.inherited)
 
     def _open_broker(self) -> None:
@@ -178,7 +185,7 @@ class Relay:
         self._parking.resume(reached.retried)
         self._resume(reached.position)
         if self._broker.atomic and not self._tenure.mirrored:
-            self._save()
+            self._bookmark.store(self._position)
             self._tenure = replace(self._tenure, mirrored=True)
 
     def _resume(self, position: Position) -> None:
@@ -280,11 +287,8 @@ class Relay:
             self._moved_at = self._clock()
             self._proven = True
             if ended:
-                self._measured_at = self._moved_at
-                self._health.measured(Backlog(0, 0.0))
-            if self._saved == page.start:
-                self._saved = page.end
-                self._health.position_known()
+                self._bookmark.nothing_left()
+            self._bookmark.skip(page.start, page.end)
             self._relax()
         return not ended
 
@@ -411,22 +415,6 @@ class Relay:
         if self._health.waits_for(str(exc)):
             log.warning("waiting", reason=str(exc))
 
-    def _save_when_due(self) -> None:
-        now = self._clock()
-        if self._position != self._saved and now - self._saved_at >= self._pace.save:
-            self._save()
-
-    def _save(self) -> None:
-        self._store.save(self._position)
-        self._saved, self._saved_at = self._position, self._clock()
-        self._health.position_known()
-
-    def _measure_when_due(self) -> None:
-        now = self._clock()
-        if now - self._measured_at >= self._pace.measure:
-            self._measured_at = now
-            self._health.measured(self._store.backlog(self._position))
-
     def _settle_at_stop(self, stop: Stop) -> None:
         """Store what is acknowledged, then again what is settled in the time that is left."""
         deadline = self._clock() + self._pace.settle_at_stop - stop.age
@@ -439,8 +427,8 @@ class Relay:
 
     def _save_at_stop(self) -> None:
         with _reported_at_stop():
-            if self._store.is_open and self._position != self._saved:
-                self._save()
+            if self._store.is_open and not self._bookmark.is_at(self._position):
+                self._bookmark.store(self._position)
 
     def _stir_at_stop(self) -> None:
         with _reported_at_stop():
