@@ -1,12 +1,14 @@
 """Reading a topic to its end, as the truth of what was delivered."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 
 
-def read_topic(bootstrap_servers: str, topic: str) -> list[Any]:
-    """Every record that a read-committed consumer sees, partition by partition."""
+def read_topic(bootstrap_servers: str, topic: str, only: Iterable[int] | None = None) -> list[Any]:
+    """Every record that a read-committed consumer sees, partition by partition, of all or `only`
+    some of them."""
     consumer = KafkaConsumer(
         bootstrap_servers=bootstrap_servers,
         isolation_level="read_committed",
@@ -15,7 +17,8 @@ def read_topic(bootstrap_servers: str, topic: str) -> list[Any]:
         group_id=None,
     )
     try:
-        partitions = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic) or ()]
+        known = consumer.partitions_for_topic(topic) or () if only is None else only
+        partitions = [TopicPartition(topic, number) for number in known]
         consumer.assign(partitions)
         consumer.seek_to_beginning()
         return list(_until_end(consumer, partitions))

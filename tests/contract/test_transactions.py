@@ -3,10 +3,11 @@
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import count
 
 import pytest
-from kafka import KafkaProducer
+from kafka import KafkaAdminClient, KafkaProducer
 
 from local.kafka import Broker as Server
 from publisher.adapters.clients import CLIENTS, client
@@ -127,6 +128,18 @@ def open_transaction(broker: Broker, *topics: str) -> object:
             producer.produce(topic, b"left open", b"k")
             producer.flush(10)
     return producer
+
+
+def test_what_nobody_succeeds_hides_what_is_behind_it_for_half_a_minute_at_most(
+    make: Make, topic: str, durable_broker: Server, journal: Journal
+) -> None:
+    broker = make()
+    broker.recover(fresh(), held)
+    kept = open_transaction(broker, topic)
+    with closing(KafkaAdminClient(bootstrap_servers=durable_broker.bootstrap_servers)) as admin:
+        found = admin.describe_transactions([journal.topic])[journal.topic]
+    assert (found.state.value, found.transaction_timeout_ms) == ("Ongoing", 30_000)
+    del kept
 
 
 def test_a_predecessor_that_wakes_up_is_fenced_and_nothing_of_it_arrives(

@@ -1,7 +1,7 @@
 """What PostgreSQL does for a statement: the plan that it chooses, and the rows that it touches."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from publisher.adapters.connection import Connection
@@ -36,9 +36,21 @@ def plan_of_many(connection: Connection, name: str, **params: object) -> str:
 
 def work(connection: Connection, name: str, **params: object) -> int:
     """How many rows of tables and indexes an execution looks at."""
-    query = b"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) " + statement(name)
+    plan = _executed(connection, name, params)
+    return sum(_looked_at(node) for node in _nodes(plan) if _scans(node))
+
+
+def blocks(connection: Connection, name: str, **params: object) -> int:
+    """How many blocks an execution reads, those of dead rows included."""
+    plan = _executed(connection, name, params)
+    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+
+def _executed(connection: Connection, name: str, params: Mapping[str, object]) -> dict[str, Any]:
+    query = b"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) " + statement(name)
     ((explained,),) = connection.execute(query, params)
-    return sum(_looked_at(node) for node in _nodes(explained[0]["Plan"]) if _scans(node))
+    plan: dict[str, Any] = explained[0]["Plan"]
+    return plan
 
 
 def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -152,6 +152,25 @@ def test_check_finds_a_sequence_with_a_cache(url: str, command: Command, topic: 
     assert "error: the sequence of outbox_event.id caches 20 values" in done.out
 
 
+def test_check_finds_a_key_that_has_no_sequence(url: str, command: Command, topic: str) -> None:
+    execute(url, "ALTER TABLE outbox_event ALTER COLUMN id DROP IDENTITY")
+    done = command("check")
+    assert done.code == 1
+    assert "error: outbox_event.id has no sequence: run `manage.py migrate outbox`" in done.out
+
+
+def test_check_compares_the_partitions_that_are_declared_with_those_there_are(
+    url: str, command: Command, make_topic: MakeTopic
+) -> None:
+    name = make_topic(partitions=3)
+    declare(url, name, partitions=2)
+    done = command("check")
+    assert f"difference: topic {name!r} has 3 partitions, the Django project declares 2" in done.out
+    assert "adding partitions moves keys" in done.out
+    execute(url, "UPDATE outbox_topic SET partitions = 3")
+    assert name not in command("check").out
+
+
 def test_check_finds_a_trigger_that_does_not_wake(url: str, command: Command, topic: str) -> None:
     execute(url, "ALTER TABLE outbox_event DISABLE TRIGGER outbox_wake_up")
     done = command("check")

@@ -17,7 +17,7 @@ from publisher.ports import Limits, Parked
 from publisher.position import Position, Snapshot
 from publisher.sql import statement
 from publisher.window import Window
-from tests.integration.publisher.plans import plan_of_many, retained, work
+from tests.integration.publisher.plans import blocks, plan_of_many, retained, work
 from tests.writers import Writer, execute, write
 
 STATEMENTS = sorted(
@@ -141,6 +141,38 @@ def test_a_retry_looks_at_what_came_since_and_at_one_range_of_it(
     assert 0 < work(connection, name, **params) <= most
 
 
+def test_behind_rows_that_an_old_snapshot_keeps_a_window_costs_no_more(
+    migrated_database_url: str, connection: Connection
+) -> None:
+    before = read_ahead(connection)
+    with psycopg.connect(migrated_database_url) as reader:
+        reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        reader.execute("SELECT FROM outbox_event")
+        retained(connection, 20_000)
+        connection.execute("DELETE FROM outbox_event")
+        connection.execute("VACUUM outbox_event")
+        after = read_ahead(connection)
+    dead = connection.execute("SELECT pg_table_size('outbox_event') / 8192").fetchone()
+    assert dead is not None
+    assert dead[0] > 200, "they are still there"
+    assert max(after) <= max(before) + 20, (before, after)
+
+
+def read_ahead(connection: Connection) -> list[int]:
+    """The blocks that reading ten new rows takes, as a small window and as a frozen one."""
+    prev = snapshot(connection)
+    retained(connection, 10)
+    ((last,),) = connection.execute("SELECT max(id) FROM outbox_event")
+    now, limits = str(snapshot(connection)), {"rows": 2_000, "bytes": 1_000_000}
+    end = {"xmax": str(prev.xmax), "in_progress": "{}"}
+    span = {"prev": str(prev), "now": now, "after": last - 10, "upto": last}
+    return [
+        blocks(connection, "small_window", **end, **limits),
+        blocks(connection, "bounds", **end, after=0, now=now),
+        blocks(connection, "span", **span, **limits),
+    ]
+
+
 def test_plans_are_made_for_the_values_at_hand(connection: Connection) -> None:
     assert connection.execute("SHOW plan_cache_mode").fetchone() == ("force_custom_plan",)
     assert connection.execute("SHOW max_parallel_workers_per_gather").fetchone() == ("0",)
@@ -224,11 +256,14 @@ def test_an_event_inside_nested_savepoints_is_published_once(migrated_database_u
         assert not window.read().rows
 
 
-def test_a_writer_elsewhere_that_stays_open_delays_nothing(migrated_database_url: str) -> None:
+def test_a_writer_elsewhere_that_stays_open_delays_nothing(
+    migrated_database_url: str, database_url: str
+) -> None:
     with closing(PostgresStore(migrated_database_url)) as store:
         store.open()
-        foreign = Writer(migrated_database_url)
+        foreign, in_another_database = Writer(migrated_database_url), Writer(database_url)
         foreign.touch()
+        in_another_database.touch()
         prepared = Writer(migrated_database_url)
         prepared.execute("CREATE TABLE elsewhere ()")
         prepared.prepare("stays-open")
@@ -236,8 +271,11 @@ def test_a_writer_elsewhere_that_stays_open_delays_nothing(migrated_database_url
             window = Window(store, Position(), limits=Limits())
             for _ in range(3):
                 ids = write(migrated_database_url, b"a")
-                assert [row.id for row in window.read().rows] == ids
+                page = window.read()
+                assert [row.id for row in page.rows] == ids
+                assert store.backlog(page.end).rows == 0
         finally:
             foreign.rollback()
+            in_another_database.rollback()
             with psycopg.connect(migrated_database_url, autocommit=True) as connection:
                 connection.execute("ROLLBACK PREPARED 'stays-open'")

@@ -12,9 +12,13 @@ from kafka import errors as kafka
 from kafka.future import Future
 
 from publisher.adapters import kafka_python
+from publisher.adapters.journal import Journal
 from publisher.adapters.kafka_errors import failure, last_word, reaching
 from publisher.adapters.kafka_python import KafkaPythonBroker, KafkaPythonDelivery
-from publisher.adapters.kafka_python_transactions import KafkaPythonTransaction
+from publisher.adapters.kafka_python_transactions import (
+    KafkaPythonTransaction,
+    KafkaPythonTransactions,
+)
 from publisher.adapters.kafka_topics import KafkaTopics, _state
 from publisher.errors import (
     BrokerUnavailable,
@@ -127,6 +131,23 @@ def test_a_broker_whose_topics_cannot_be_asked_at_the_start_is_closed_and_opens_
     broker.open()
     assert broker.is_open
     broker.close()
+
+
+def test_an_idle_commit_does_not_wait_for_the_backoff_of_the_client(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = dict[str, Any]()
+
+    def producer(**settings: object) -> FakeProducer:
+        given.update(settings)
+        return FakeProducer()
+
+    monkeypatch.setattr(kafka_python, "KafkaProducer", producer)
+    monkeypatch.setattr(kafka_python, "KafkaTopics", lambda *_, **__: FakeTopics())
+    broker = KafkaPythonTransactions("kafka:9092", {}, Journal("shop"))
+    broker.open()
+    broker.close()
+    assert given["retry_backoff_ms"] == 5
 
 
 OPEN_FILES = Path("/proc/self/fd")

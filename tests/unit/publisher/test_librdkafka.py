@@ -209,7 +209,15 @@ def test_a_name_of_the_other_client_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["acks", "enable_idempotence", "message_timeout_ms", "partitioner", "transactional_id"]
+    "name",
+    [
+        "acks",
+        "enable_idempotence",
+        "message_timeout_ms",
+        "delivery_timeout_ms",
+        "partitioner",
+        "transactional_id",
+    ],
 )
 def test_what_the_guarantees_rest_on_is_refused(name: str) -> None:
     (problem,) = config_problems({name: "1"})
