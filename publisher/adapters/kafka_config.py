@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from kafka import KafkaProducer, codec
+from kafka import KafkaConsumer, KafkaProducer, codec
 
 from publisher.adapters.reasons import variable
 
@@ -72,7 +72,11 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "compression_type": ("gzip", "snappy", "lz4", "zstd"),
     "client_dns_lookup": ("use_all_dns_ips", "resolve_canonical_bootstrap_servers_only"),
 }
-_LEAST: Mapping[str, int] = {"max_request_size": 1, "max_in_flight_requests_per_connection": 1}
+_LEAST: Mapping[str, int] = {
+    "max_request_size": 1,
+    "request_timeout_ms": 1,
+    "max_in_flight_requests_per_connection": 1,
+}
 _MOST: Mapping[str, int] = {"max_in_flight_requests_per_connection": 5}
 _TRUTH = {"true": True, "false": False}
 _WITH_LOGIN = ("SASL_PLAINTEXT", "SASL_SSL")
@@ -87,6 +91,22 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
 def converted(config: Config) -> dict[str, Any]:
     """The settings as the client takes them. Raises `ValueError` at the first that is wrong."""
     return {name: _value(name, value) for name, value in config.items()}
+
+
+def for_consumer(config: Config) -> dict[str, Any]:
+    """Those of the settings that consumers have too, for one that lives for a moment.
+
+    A consumer refuses time-outs that do not fit together, which a producer takes.
+    """
+    known = KafkaConsumer.DEFAULT_CONFIG
+    given = {name: value for name, value in converted(config).items() if name in known}
+    patience = given.get("request_timeout_ms") or DEFAULTS["request_timeout_ms"]
+    return {
+        **given,
+        "request_timeout_ms": patience,
+        "fetch_max_wait_ms": min(known["fetch_max_wait_ms"], patience // 2),
+        "connections_max_idle_ms": 2 * patience,
+    }
 
 
 def config_problems(config: Config) -> list[str]:

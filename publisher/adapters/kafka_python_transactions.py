@@ -13,7 +13,7 @@ from kafka import errors as kafka
 from publisher.adapters import reasons
 from publisher.adapters.journal import KEY, PARTITION, PATIENCE, Journal, newest
 from publisher.adapters.journaled import Journaled
-from publisher.adapters.kafka_config import DEFAULTS, TRANSACTIONS, Config, converted
+from publisher.adapters.kafka_config import DEFAULTS, TRANSACTIONS, Config, for_consumer
 from publisher.adapters.kafka_errors import (
     TOO_LARGE,
     UNSENDABLE,
@@ -128,13 +128,11 @@ class KafkaPythonTransactions(KafkaPythonBroker, Journaled):
         return page
 
     def _last_record(self) -> bytes | None:
-        known = KafkaConsumer.DEFAULT_CONFIG
-        given = {name: value for name, value in converted(self._config).items() if name in known}
         with constructing(self._config) as make:
             consumer = KafkaConsumer(
                 **{
                     "bootstrap_timeout_ms": 3_000,
-                    **given,
+                    **for_consumer(self._config),
                     "bootstrap_servers": self._servers.split(","),
                     "isolation_level": "read_committed",
                     "enable_auto_commit": False,

@@ -80,6 +80,10 @@ _OF_PRODUCERS = re.compile(
     r"|partitioner|queue\.buffering\.|request\.(required|timeout)|retr(ies|y)|sticky\."
     r"|transaction|message\.send"
 )
+_OF_CONSUMERS = re.compile(
+    r"auto\.|enable\.auto|fetch\.|group\.|heartbeat\.|max\.poll|message\.|queued\.|receive\.message"
+    r"|session\."
+)
 _SECRET = re.compile(r"username|password|secret|pem|oauthbearer")
 _SILENT = logging.getLogger("kafka.librdkafka.checking")
 _SILENT.propagate = False
@@ -94,6 +98,14 @@ def dotted(config: Config) -> dict[str, Any]:
 def for_admin(config: Config) -> dict[str, Any]:
     """Those of the settings that are not of producers alone."""
     return {name: value for name, value in dotted(config).items() if not _OF_PRODUCERS.match(name)}
+
+
+def for_consumer(config: Config) -> dict[str, Any]:
+    """Those of the settings that tell how to reach Kafka: a producer takes those of consumers too,
+    and does not see that some of them do not fit together."""
+    return {
+        name: value for name, value in for_admin(config).items() if not _OF_CONSUMERS.match(name)
+    }
 
 
 def config_problems(config: Config) -> list[str]:

@@ -16,7 +16,7 @@ from publisher.adapters import reasons
 from publisher.adapters.journal import KEY, PARTITION, PATIENCE, Journal, newest
 from publisher.adapters.journaled import Journaled
 from publisher.adapters.librdkafka import ANY, NOW, PATIENCE_MS, Hands, LibrdkafkaBroker
-from publisher.adapters.librdkafka_config import DEFAULTS, TRANSACTIONS, Config, for_admin
+from publisher.adapters.librdkafka_config import DEFAULTS, TRANSACTIONS, Config, for_consumer
 from publisher.adapters.librdkafka_errors import failure, permitted, reaching, reason, unsendable
 from publisher.adapters.librdkafka_logger import logger
 from publisher.errors import BrokerFenced, BrokerUnavailable, RecordRejected, Unavailable
@@ -146,7 +146,7 @@ class LibrdkafkaTransactions(LibrdkafkaBroker, Journaled):
     def _last_record(self) -> bytes | None:
         consumer = Consumer(
             {
-                **for_admin(self._config),
+                **for_consumer(self._config),
                 "bootstrap.servers": self._servers,
                 "group.id": self._journal.topic,  # The client wants one, and nobody joins it.
                 "isolation.level": "read_committed",

@@ -277,3 +277,24 @@ def test_who_lost_the_position_meanwhile_does_not_write_an_older_one(
     with pytest.raises(StandsBy):
         make().recover(fresh(), lost)
     assert make().recover(mirrored(), held) == ENDS[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [
+        ("kafka-python", {"connections_max_idle_ms": "20000"}),
+        ("kafka-python", {"request_timeout_ms": "1000000"}),
+        ("librdkafka", {"receive_message_max_bytes": "1000000"}),
+        ("librdkafka", {"max_poll_interval_ms": "1000"}),
+    ],
+)
+def test_the_journal_is_read_though_a_consumer_would_refuse_a_setting_of_the_producer(
+    durable_broker: Server, journal: Journal, name: str, setting: dict[str, str]
+) -> None:
+    assert client(name).config_problems(setting) == []
+    broker = client(name).transactions(durable_broker.bootstrap_servers, setting, journal)
+    broker.open()
+    try:
+        assert broker.recover(fresh(), held) == Checkpoint(START)
+    finally:
+        broker.close()

@@ -1,8 +1,17 @@
 from pathlib import Path
 
 import pytest
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 
-from publisher.adapters.kafka_config import DEFAULTS, config_problems, converted
+from publisher.adapters.kafka_config import (
+    DEFAULTS,
+    Config,
+    _problem,
+    config_problems,
+    converted,
+    for_consumer,
+)
+from publisher.adapters.kafka_topics import _settings
 
 
 def test_text_becomes_what_the_client_takes() -> None:
@@ -73,6 +82,21 @@ def test_a_codec_whose_library_is_missing_is_found_before_any_connection(
 def test_what_the_guarantees_rest_on_is_refused(name: str) -> None:
     (problem,) = config_problems({name: "1"})
     assert f"the guarantees rest on {name}" in problem
+
+
+def possible(name: str) -> list[Config]:
+    """The settings of that name which this machine takes."""
+    values = ["true", "1", "400", "20000", "1000000", "PLAINTEXT", "PLAIN", "gzip", "text", "3.9"]
+    return [{name: value} for value in values if _problem(name, value) is None]
+
+
+@pytest.mark.parametrize("name", sorted(KafkaProducer.DEFAULT_CONFIG))
+def test_what_a_producer_takes_makes_no_other_client_refuse_its_settings(name: str) -> None:
+    for config in possible(name):
+        settings = {"api_version": (3, 9), **for_consumer(config)}
+        KafkaConsumer(**settings, bootstrap_servers="127.0.0.1:1").close()
+        admins = _settings("127.0.0.1:1", config, 1_000, None)
+        assert admins.keys() <= KafkaAdminClient.DEFAULT_CONFIG.keys()
 
 
 def test_files_that_exist_are_taken(tmp_path: Path) -> None:
