@@ -196,13 +196,17 @@ def test_without_a_kill_nothing_is_repeated(stress: Stress) -> None:
 def test_the_test_finds_the_fault_of_a_naive_reader(
     stress: Stress, mutant: str, fault: str
 ) -> None:
-    verdict = stress.run(
-        "tests.acceptance.stress.mutants",
-        mutant,
-        seconds=8,
-        faults=[kill] * 2,
-        foreign_to_the_end=False,
-    )
+    """Chance decides what is open when it reads: it has three runs, each adds to the one before."""
+    for _ in range(3):
+        verdict = stress.run(
+            "tests.acceptance.stress.mutants",
+            mutant,
+            seconds=8,
+            faults=[kill] * 2,
+            foreign_to_the_end=False,
+        )
+        if getattr(verdict, fault):
+            break
     assert verdict.committed > 500
     assert getattr(verdict, fault), verdict.order_and_completeness
 

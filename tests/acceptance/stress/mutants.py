@@ -84,6 +84,8 @@ class FirstOfTooManyWindow:
     def __init__(self, store: FirstOfTooMany, position: Position, *, limits: Limits) -> None:
         self._store, self._limits, self._at = store, limits, position
 
+    def foresee(self) -> None: ...
+
     def read(self) -> Page:
         start = self._at
         if start.now is None:
