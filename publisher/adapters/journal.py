@@ -69,7 +69,7 @@ class Journal:
             raise PositionLost(
                 f"topic {self.topic!r} holds the position of a publisher for {owner[0]!r} in "
                 f"database {owner[1]}, this is {tenure.source!r} in {tenure.database}: choose "
-                "another PUBLISHER_NAME"
+                "another PUBLISHER_NAME" + _renamed(owner, tenure)
             )
         return reached
 
@@ -79,6 +79,17 @@ class Journal:
             "there: bring the topic back, or publish a margin again with `outbox-publisher "
             "position rebase --since 1h` (readers see repeats)"
         )
+
+
+def _renamed(owner: tuple[str, str], tenure: Tenure) -> str:
+    """What else cures it where only the source differs; a copy of the data folder looks alike."""
+    if owner[1] != tenure.database:
+        return ""
+    return (
+        ", with `outbox-publisher position rebase --since 1h` for it (readers see repeats). Or, if "
+        f"this is no copy of that database and OUTBOX_SOURCE was changed, set it to {owner[0]!r} "
+        "again and run `manage.py migrate`"
+    )
 
 
 def _written(position: Position) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -201,6 +202,18 @@ def test_a_publisher_of_another_project_is_refused_before_it_fences_anybody(
         with pytest.raises(PositionLost, match=r"'/shop' in database 7/1, this is "):
             make().recover(tenure, held)
     committed(ours.send(page(topic, b"undisturbed"), ENDS[0]))
+
+
+def test_a_source_that_was_changed_names_the_setting_and_both_ways_out(make: Make) -> None:
+    make().recover(fresh(), held)
+    for tenure in (mirrored(source="/store"), replace(fresh(source="/store"), fresh=False)):
+        with pytest.raises(PositionLost) as caught:
+            make().recover(tenure, held)
+        text = str(caught.value)
+        assert "OUTBOX_SOURCE was changed, set it to '/shop' again and run `manage.py mig" in text
+        assert "choose another PUBLISHER_NAME, with `outbox-publisher position rebase" in text
+    with pytest.raises(PositionLost, match=r"PUBLISHER_NAME$"):
+        make().recover(mirrored(database="7/2"), held)
 
 
 def test_another_name_has_a_journal_of_its_own_which_no_open_transaction_hides(
