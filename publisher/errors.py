@@ -32,6 +32,14 @@ class TopicUnavailable(Unavailable):
     """A topic is unknown, forbidden or has no leader; the message names it."""
 
 
+class TopicForbidden(TopicUnavailable):
+    """Kafka took no record for this topic, though it may have said before that it would."""
+
+    def __init__(self, message: str, *, topic: str) -> None:
+        super().__init__(message)
+        self.topic = topic
+
+
 class RecordRejected(Unavailable):
     """Kafka refuses one record for what it is; the message names its outbox row.
 

@@ -134,9 +134,13 @@ class Recall:
     def _is_held(self, retry: Retry) -> bool:
         missing = self._broker.unavailable({retry.parked.topic})
         if missing:
-            retry.held(missing[retry.parked.topic])
-            self._end(retry)
+            self.forbidden(retry, missing[retry.parked.topic])
         return bool(missing)
+
+    def forbidden(self, retry: Retry, why: str) -> None:
+        """The topic of the retry cannot be written now."""
+        retry.held(why)
+        self._end(retry)
 
     def refused(self, retry: Retry, row: Row, why: str) -> None:
         """This row of the retry is refused alone: of a whole topic its key stays behind."""

@@ -19,6 +19,7 @@ from publisher.errors import (
     RecordRejected,
     StandsBy,
     StoreUnavailable,
+    TopicForbidden,
     TopicUnavailable,
     Unavailable,
 )
@@ -344,9 +345,21 @@ class Relay:
             else:
                 self._recall.refused(flight.retry, rows[0], str(error))
             return
+        if isinstance(error, TopicForbidden):
+            self._hold(flight, rows, error)
+            return
         if rows:
             self._narrow(flight, rows, error)
         raise error
+
+    def _hold(self, flight: Flight, rows: Sequence[Row], error: TopicForbidden) -> None:
+        """A topic that could be written as far as Kafka told, and cannot: asked again, it would
+        tell the same."""
+        if flight.retry is not None:
+            self._recall.forbidden(flight.retry, str(error))
+            return
+        row = next(row for row in rows if row.topic == error.topic)
+        self._recall.set_aside(row, str(error), self._position, whole_topic=True)
 
     def _narrow(self, flight: Flight, rows: Sequence[Row], error: Unavailable) -> None:
         row = rows[0].id

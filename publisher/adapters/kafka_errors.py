@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +18,7 @@ from publisher.errors import (
     BrokerUnavailable,
     ConfigurationInvalid,
     RecordRejected,
+    TopicForbidden,
     TopicUnavailable,
     Unavailable,
 )
@@ -150,9 +151,21 @@ def failure(records: Sequence[Record], exc: BaseException) -> Unavailable:
             first=record.id,
             upto=record.id if isinstance(exc, (*TOO_LARGE, *UNSENDABLE)) else records[-1].id,
         )
+    if isinstance(exc, kafka.TopicAuthorizationFailedError):
+        return _forbidden(records, exc)
     if isinstance(exc, _NO_TOPIC):
         return TopicUnavailable(reasons.record_unwritable(record, why))
     return BrokerUnavailable(reasons.record_unacknowledged(record, why))
+
+
+def _forbidden(records: Sequence[Record], exc: BaseException) -> Unavailable:
+    """A transaction's error, which all of its records get, has a set of the topics it means."""
+    named, topic = exc.args[0] if exc.args else None, records[0].topic
+    if isinstance(named, Set):
+        topic = next((each.topic for each in records if each.topic in named), "")
+    if not topic:
+        return BrokerUnavailable(reasons.transaction_failed(reason(exc)))
+    return TopicForbidden(reasons.topic_forbidden(topic), topic=topic)
 
 
 def _cure_of_record(exc: BaseException) -> str | None:

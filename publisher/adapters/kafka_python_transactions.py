@@ -84,6 +84,9 @@ class KafkaPythonTransaction:
     def _failure(self, exc: Exception) -> Unavailable:
         if isinstance(exc, _FENCED):
             return BrokerFenced(reasons.fenced(reason(exc)))
+        for met in (exc, *(future.exception for future in self.futures if future.is_done)):
+            if isinstance(met, kafka.TopicAuthorizationFailedError) and self._records:
+                return failure(self._records[: len(self.futures)], met)
         for at, future in enumerate(self.futures[: len(self._records)]):
             if future.is_done and isinstance(future.exception, _FENCED):
                 return BrokerFenced(reasons.fenced(reason(future.exception)))

@@ -14,6 +14,7 @@ from publisher.errors import (
     BrokerUnavailable,
     ConfigurationInvalid,
     RecordRejected,
+    TopicForbidden,
     TopicUnavailable,
     Unavailable,
 )
@@ -121,6 +122,8 @@ def failure(records: Sequence[Record], error: KafkaError) -> Unavailable:
     if code in _REFUSED:
         text = reasons.record_refused(record, why, reasons.REFUSED_BY_TOPIC)
         return RecordRejected(text, first=record.id, upto=records[-1].id)
+    if code == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+        return TopicForbidden(reasons.topic_forbidden(record.topic), topic=record.topic)
     if code in _NO_TOPIC:
         return TopicUnavailable(reasons.record_unwritable(record, why))
     return BrokerUnavailable(reasons.record_unacknowledged(record, why))

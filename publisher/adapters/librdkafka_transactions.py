@@ -34,6 +34,9 @@ _NOT_YET_KNOWN = frozenset(
         KafkaError.LEADER_NOT_AVAILABLE,
     }
 )
+_THROWN_AWAY = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})
+"""What records say whose transaction failed for another reason."""
+
 _SLICE = 0.2
 """Seconds after which a commit looks whether its producer was discarded meanwhile."""
 
@@ -83,12 +86,23 @@ class LibrdkafkaTransaction:
     def _failure(self, error: KafkaError) -> Unavailable:
         if error.code() in _FENCED:
             return BrokerFenced(reasons.fenced(reason(error)))
-        if self._failed:
-            at = min(self._failed)
-            return self._hands.failure(self._records[at : self.sent], self._failed[at])
+        failed = {at: why for at, why in self._failed.items() if why.code() not in _THROWN_AWAY}
+        if failed:
+            at = min(failed)
+            return self._hands.failure(self._records[at : self.sent], failed[at])
+        if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED and self.sent:
+            return self._forbidden(self._records[: self.sent], error)
         if self.commit is None and self.sent < len(self._records):
             return failure(self._records[self.sent :][:1], error)
         return BrokerUnavailable(reasons.transaction_failed(reason(error)))
+
+    def _forbidden(self, records: Sequence[Record], error: KafkaError) -> Unavailable:
+        """The client does not tell which topic is meant, where there are several."""
+        topics = {record.topic for record in records}
+        if len(topics) == 1:
+            return failure(records, error)
+        text = reasons.one_forbidden(topics, reason(error))
+        return RecordRejected(text, first=records[0].id, upto=records[-1].id)
 
 
 class LibrdkafkaTransactions(LibrdkafkaBroker, Journaled):

@@ -9,6 +9,7 @@ from publisher.errors import (
     BrokerUnavailable,
     PositionLost,
     RecordRejected,
+    TopicForbidden,
     Unavailable,
 )
 from publisher.ports import Confirm, Delivery, Record, Tenure
@@ -71,13 +72,14 @@ class MemoryDelivery:
             return _refusal(record, "is rejected")
         if self._broker.outage is not None:
             return BrokerUnavailable(self._broker.outage)
-        return None
+        return self._broker.forbids(record)
 
 
 class MemoryBroker:
     """A `Broker` that can be frozen, lost, and made to stop at a given row.
 
-    A row in `unsendable` stops its page, one in `rejected` is refused on arrival.
+    A row in `unsendable` stops its page, one in `rejected` is refused on arrival. Nothing is
+    told of topics in `forbidden` before a record of theirs arrives.
     """
 
     atomic = False
@@ -87,6 +89,7 @@ class MemoryBroker:
         self.sent: list[Record] = []
         self.missing: dict[str, str] = {}
         self.without_leader: dict[str, str] = {}
+        self.forbidden: set[str] = set()
         self.unsendable: set[int] = set()
         self.rejected: set[int] = set()
         self.outage: str | None = None
@@ -125,6 +128,11 @@ class MemoryBroker:
         if not self._open:
             raise BrokerUnavailable("the connection to Kafka is closed: open it first")
         return MemoryDelivery(self, records)
+
+    def forbids(self, record: Record) -> TopicForbidden | None:
+        if record.topic not in self.forbidden:
+            return None
+        return TopicForbidden(f"topic {record.topic!r} is forbidden", topic=record.topic)
 
     def require_sendable(self, record: Record) -> None:
         if record.id in self.unsendable:
@@ -173,6 +181,9 @@ class MemoryTransaction:
             return BrokerFenced("another producer has this transactional id")
         if broker.outage is not None:
             return BrokerUnavailable(broker.outage)
+        forbidden = next(filter(None, map(broker.forbids, self._records)), None)
+        if forbidden is not None:
+            return forbidden
         refused = [record for record in self._records if record.id in broker.rejected]
         if refused:
             last = self._records[-1] if broker.vague else refused[0]

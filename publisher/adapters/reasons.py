@@ -60,6 +60,11 @@ def transactional_id_forbidden(name: str) -> str:
     return f"transactional id {name!r} is forbidden: grant this user Write and Describe on it"
 
 
+def one_forbidden(topics: Iterable[str], why: str) -> str:
+    names = ", ".join(map(repr, sorted(topics)))
+    return f"one of the topics {names} is forbidden ({why}): smaller pages tell which one"
+
+
 def topic_misnamed(name: str) -> str:
     return f"topic {name!r} has a name that Kafka refuses: correct it in the Django project"
 

@@ -11,8 +11,8 @@ from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, R
 from local.kafka import Broker as Server
 from publisher.adapters.clients import CLIENTS, client
 from publisher.adapters.journal import Journal
-from publisher.errors import BrokerUnavailable
-from publisher.ports import Broker, Tenure, TopicSettings
+from publisher.errors import BrokerUnavailable, RecordRejected, TopicForbidden, Unavailable
+from publisher.ports import Broker, Record, Tenure, TopicSettings
 from publisher.position import Checkpoint, Position, Snapshot
 from tests.waiting import eventually
 
@@ -113,6 +113,44 @@ def test_of_a_topic_whose_settings_this_user_may_not_know_the_replicas_are_told(
     eventually(lambda: topics.settings(journal.topic).cleanup_policy is None)
     assert topics.settings(journal.topic) == TopicSettings(1, 1, None, None)
     topics.close()
+
+
+@pytest.mark.parametrize("exactly_once", [False, True], ids=["at least once", "exactly once"])
+@pytest.mark.parametrize("library", CLIENTS)
+def test_a_topic_that_refuses_a_record_is_named_though_kafka_did_not_tell_before(
+    library: str, exactly_once: bool, strict_server: Server, journal: Journal
+) -> None:
+    good, bad = f"{journal.name}.good", f"{journal.name}.bad"
+    for topic in (good, bad):
+        strict_server.create_topic(topic)
+    allow_only(strict_server, ResourceType.TOPIC, bad, [DESCRIBE])
+    servers, chosen = strict_server.bootstrap_servers, client(library)
+    broker = chosen.broker(servers, {})
+    if exactly_once:
+        broker = chosen.transactions(servers, {}, journal)
+    try:
+        assert starts(broker, FRESH) == START
+        eventually(lambda: broker.unavailable({bad}))
+        for topics in ([bad, bad], [good, bad]):
+            error = refusal(broker, topics)
+            if library == "librdkafka" and exactly_once and good in topics:
+                assert isinstance(error, RecordRejected)  # smaller pages tell
+                assert (error.first, error.upto) == (0, 1)
+                assert f"'{bad}', '{good}' is forbidden" in str(error)
+            else:
+                assert isinstance(error, TopicForbidden)
+                assert error.topic == bad
+                assert f"topic '{bad}' is forbidden: grant this user Write" in str(error)
+            starts(broker, MIRRORED if exactly_once else FRESH)
+    finally:
+        broker.close()
+
+
+def refusal(broker: Broker, topics: list[str]) -> Unavailable | None:
+    page = [Record(at, topic, b"k", b"{}", []) for at, topic in enumerate(topics)]
+    delivery = broker.send(page, START)
+    eventually(lambda: delivery.settle(0.1) < 2 and delivery.error is not None)
+    return delivery.error
 
 
 def test_the_rights_that_are_documented_are_enough(

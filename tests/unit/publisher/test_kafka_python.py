@@ -24,6 +24,7 @@ from publisher.errors import (
     BrokerUnavailable,
     ConfigurationInvalid,
     RecordRejected,
+    TopicForbidden,
     TopicUnavailable,
 )
 from publisher.ports import Record
@@ -227,7 +228,7 @@ def test_the_reason_is_what_the_client_logged_and_always_has_the_address(
         (kafka.KafkaError(OF_A_BATCH), RecordRejected, "settings or the policy"),
         (kafka.KafkaError("for unknown reasons: timed out"), BrokerUnavailable, "not acknowledged"),
         (TypeError("no"), RecordRejected, "correct the row"),
-        (kafka.TopicAuthorizationFailedError("shop.orders"), TopicUnavailable, "written"),
+        (kafka.InvalidTopicError("shop.orders"), TopicUnavailable, "written"),
         (kafka.NotLeaderForPartitionError(), BrokerUnavailable, "not acknowledged"),
     ],
 )
@@ -241,6 +242,24 @@ def test_a_failure_has_the_cure_of_its_kind(
     assert ("DELETE FROM outbox_event WHERE id = 7" in str(found)) == (kind is RecordRejected)
     assert "None" not in str(found)
     assert ("max.message.bytes" in str(found)) == ("TooLarge" in type(error).__name__)
+
+
+@pytest.mark.parametrize(
+    ("named", "topic"),
+    [("shop.orders", "shop.orders"), (None, "shop.orders"), ({"shop.carts"}, "shop.carts")],
+)
+def test_a_record_that_a_topic_forbids_is_the_topics_failure(named: object, topic: str) -> None:
+    page = [RECORD, RECORD._replace(id=9, topic="shop.carts")]
+    found = failure(page, kafka.TopicAuthorizationFailedError(named))
+    assert isinstance(found, TopicForbidden)
+    assert found.topic == topic
+    assert f"topic {topic!r} is forbidden: grant this user Write and" in str(found)
+
+
+def test_a_transaction_that_fails_for_the_topic_of_its_position_holds_no_other() -> None:
+    found = failure([RECORD], kafka.TopicAuthorizationFailedError({"outbox-publisher.default"}))
+    assert type(found) is BrokerUnavailable
+    assert "outbox-publisher.default" in str(found)
 
 
 def test_a_refusal_of_a_batch_may_be_meant_for_any_record_of_the_page() -> None:

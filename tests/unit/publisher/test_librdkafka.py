@@ -17,6 +17,7 @@ from publisher.errors import (
     BrokerUnavailable,
     ConfigurationInvalid,
     RecordRejected,
+    TopicForbidden,
     TopicUnavailable,
 )
 from publisher.ports import Record
@@ -65,7 +66,6 @@ def test_what_a_discarded_producer_says_means_nothing() -> None:
         (KafkaError.RECORD_LIST_TOO_LARGE, RecordRejected, "__MESSAGE_MAX_BYTES"),
         (KafkaError.POLICY_VIOLATION, RecordRejected, "policy of the topic"),
         (KafkaError.INVALID_RECORD, RecordRejected, "settings or the policy"),
-        (KafkaError.TOPIC_AUTHORIZATION_FAILED, TopicUnavailable, "written"),
         (KafkaError._UNKNOWN_TOPIC, TopicUnavailable, "written"),
         (KafkaError._FATAL, BrokerUnavailable, "not acknowledged"),
         (KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, BrokerUnavailable, "not acknowledged"),
@@ -77,6 +77,13 @@ def test_a_failure_has_the_cure_of_its_kind(code: int, kind: type[Exception], cu
     assert "outbox row 7 for topic 'shop.orders'" in str(found)
     assert cure in str(found)
     assert ("DELETE FROM outbox_event WHERE id = 7" in str(found)) == (kind is RecordRejected)
+
+
+def test_a_record_that_a_topic_forbids_is_the_topics_failure() -> None:
+    found = failure([RECORD], KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED))
+    assert isinstance(found, TopicForbidden)
+    assert found.topic == "shop.orders"
+    assert "topic 'shop.orders' is forbidden: grant this user Write and" in str(found)
 
 
 def test_a_refusal_of_a_batch_may_be_meant_for_any_record_of_the_page() -> None:

@@ -443,6 +443,46 @@ def test_what_cannot_be_done_is_answered(
     assert world.database.outcomes[request] == outcome
 
 
+def test_a_topic_that_refuses_what_kafka_said_it_would_take_is_held_and_resumes(
+    world: World,
+) -> None:
+    world.kafka.forbidden = {"u"}
+    world.write(b"a", b"b")
+    world.write(b"a", b"b", topic="u")
+    world.write(b"a", b"b")
+    world.steps(count=300)
+    world.write(b"a")
+    world.write(b"a", topic="u")
+    world.steps(count=10)
+    assert world.arrived() == [1, 2, 5, 6, 7]
+    assert world.health.ready
+    assert world.health.parked == ["topic 'u', from outbox row 3"]
+    (parked,) = world.database.parked.values()
+    assert parked.retries > 1
+    world.kafka.forbidden = set()
+    world.steps(count=800)
+    assert world.arrived() == [1, 2, 5, 6, 7, 3, 4, 8]
+    assert world.health.parked == []
+
+
+def test_a_topic_that_is_forbidden_in_the_middle_of_its_page_repeats_nothing_of_its_own(
+    world: World,
+) -> None:
+    world.rows = 10
+    world.start()
+    world.write(*[b"a"] * 4, topic="u")
+    world.steps(count=1)
+    world.write(b"a", b"b")
+    world.kafka.acknowledge_upto = 2
+    world.steps(count=3)
+    world.kafka.forbidden, world.kafka.acknowledge_upto = {"u"}, 2**63
+    world.steps(count=5)
+    world.kafka.forbidden = set()
+    world.steps(count=400)
+    log = [record.id for record in world.kafka.log if record.topic == "u"]
+    assert log == [1, 2, 3, 4]
+
+
 def test_a_key_of_a_topic_that_is_held_waits_for_the_topic(world: World) -> None:
     world.kafka.rejected = {1}
     world.write(b"a", b"b")
