@@ -4,12 +4,14 @@ them."""
 import gc
 import logging
 import threading
+from inspect import isbuiltin
 from pathlib import Path
 from typing import Any
 
 import pytest
 from kafka import errors as kafka
 from kafka.future import Future
+from kafka.record import util
 
 from publisher.adapters import kafka_python
 from publisher.adapters.journal import Journal
@@ -284,3 +286,8 @@ def test_a_topic_says_why_it_cannot_be_written() -> None:
     assert "no leader for partition 1" in str(_state("t", topic()))
     assert "LeaderNotAvailableError" in str(_state("t", topic(error_code=5)))
     assert _state("t", topic(partitions=[{"partition_index": 0, "leader_id": 1}])) == 1
+
+
+def test_the_checksum_of_a_batch_is_not_computed_in_python() -> None:
+    assert isbuiltin(util._crc32c)
+    assert util.calc_crc32c(b"123456789") == 0xE3069283
