@@ -20,6 +20,7 @@ from rich.console import Console
 from benchmarks import (
     backlog,
     commit,
+    compression,
     disturbed,
     drain,
     idle,
@@ -55,6 +56,7 @@ QUICK: Mapping[str, Benchmark] = {
 }
 FULL: Mapping[str, Benchmark] = {
     **QUICK,
+    "compression": lambda chosen, modes, say: compression.measure(modes, say),
     "backlog": lambda chosen, modes, say: backlog.measure(modes, say),
     "soak": lambda chosen, modes, say: soak.measure(chosen.soak_events, modes, say),
 }

@@ -18,6 +18,22 @@ VALUE_BYTES = 400
 KEYS = 1_000
 PER_TRANSACTION = 1_000
 
+NOTE = f"""'{{"note":"' || repeat('x', {VALUE_BYTES} - 11) || '"}}'"""
+"""A value of 400 bytes, in SQL."""
+ORDER = """
+format(
+    '{"order_id":%%s,"customer_id":"%%s","placed_at":"2026-11-%%s","total":"%%s","lines":[%%s]}',
+    n, md5(n::text), 1 + n %% 28, n %% 9973, (
+        SELECT string_agg(
+            format(
+                '{"sku":"%%s","quantity":%%s,"price":"%%s.%%s"}',
+                left(md5((n * line)::text), 8), n %% 7, n %% 499, n * line %% 100
+            ), ','
+        ) FROM generate_series(1, 5) AS line
+    )
+)"""
+"""An order of five lines as JSON, of about as many bytes, with `n` its number."""
+
 _INSERT = """
 INSERT INTO outbox_event (event_id, topic, key, type, version, subject, value)
 SELECT
@@ -27,7 +43,7 @@ SELECT
     'shop.order.placed',
     1,
     'order/' || n,
-    convert_to('{"note":"' || repeat('x', %(bytes)s - 11) || '"}', 'UTF8')
+    convert_to({value}, 'UTF8')
 FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n
 ORDER BY n
 """
@@ -54,13 +70,14 @@ def outbox_database(
         server.drop_database(name)
 
 
-def record(url: str, topic: str, events: int) -> None:
+def record(url: str, topic: str, events: int, *, value: str = NOTE) -> None:
     """Store events as the app does: nine headers each, the keys in turn, many transactions."""
-    params = {"topic": topic, "keys": KEYS, "bytes": VALUE_BYTES}
+    params = {"topic": topic, "keys": KEYS}
+    insert = _INSERT.replace("{value}", value).encode()
     with psycopg.connect(url, autocommit=True) as connection:
         for first in range(1, events + 1, PER_TRANSACTION):
             last = min(events, first + PER_TRANSACTION - 1)
-            connection.execute(_INSERT, {**params, "first": first, "last": last})
+            connection.execute(insert, {**params, "first": first, "last": last})
 
 
 def _migrate(url: str, *options: str) -> None:

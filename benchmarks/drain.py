@@ -82,10 +82,12 @@ class Drain:
             arrivals = self._log.arrivals(self._events, wait)
             return Run(arrivals, float(process.last_line))
 
-    def ours(self, mode: Mode, name: str | None = None) -> Run:
+    def ours(
+        self, mode: Mode, name: str | None = None, settings: Mapping[str, str] | None = None
+    ) -> Run:
         """The real publisher, from the beginning of the table unless `name` has been there."""
         started = time.time()
-        with publisher(mode, self._url, self._log.servers, name) as process:
+        with publisher(mode, self._url, self._log.servers, name, settings) as process:
             arrivals = self._log.arrivals(
                 self._events,
                 lambda arrived: wait_until(

@@ -10,6 +10,7 @@ import pytest
 from benchmarks import (
     backlog,
     commit,
+    compression,
     disturbed,
     drain,
     idle,
@@ -27,6 +28,7 @@ from benchmarks.modes import FASTEST, Mode
 from local.process import DiedEarly, Process
 
 HUGE = {
+    "compression.none.bytes_per_event",
     "backlog.5m.first_record_s",
     "backlog.5m.rss_mb",
     "backlog.5m.rate_vs_500k",
@@ -80,6 +82,7 @@ def others() -> dict[ModuleType, list[Figure]]:
         large: [*large.figures({FASTEST: run(100, 120)})],
         commit: [*commit.figures({Mode("librdkafka", "exactly-once"): [4.0]})],
         profiled: [*profiled.figures({FASTEST: {"all": 9.0, "store": 2.0, "send": 5.0}})],
+        compression: [*compression.figures({"none": [compression.Stored(9.0, 500.0)]})],
         backlog: [*backlog.figures("backlog.5m", [run(100), run(100)], [run(100)])],
     }
 
