@@ -182,6 +182,9 @@ class MemoryTransaction:
         if broker.outage is not None:
             return BrokerUnavailable(broker.outage)
         forbidden = next(filter(None, map(broker.forbids, self._records)), None)
+        if forbidden is not None and broker.vague and len({r.topic for r in self._records}) > 1:
+            begin, end = self._records[0].id, self._records[-1].id
+            return RecordRejected("one of the topics is forbidden", first=begin, upto=end)
         if forbidden is not None:
             return forbidden
         refused = [record for record in self._records if record.id in broker.rejected]
@@ -201,7 +204,7 @@ class MemoryTransaction:
 
 class MemoryTransactions(MemoryBroker):
     """A `Broker` whose pages are atomic; with `vague`, a refusal may be meant for any record from
-    the refused one to the end of its page."""
+    the refused one to the end of its page, or for any of its topics."""
 
     atomic = True
 

@@ -465,6 +465,20 @@ def test_a_topic_that_refuses_what_kafka_said_it_would_take_is_held_and_resumes(
     assert world.health.parked == []
 
 
+def test_a_client_that_does_not_tell_which_topic_is_forbidden_has_no_key_parked_for_it() -> None:
+    world = World("exactly once", rows=10)
+    assert isinstance(world.kafka, MemoryTransactions)
+    world.kafka.vague, world.kafka.forbidden = True, {"u"}
+    for topic in "ttututt":
+        world.write(b"a", topic=topic)
+    world.steps(count=200)
+    assert world.arrived() == [1, 2, 4, 6, 7]
+    assert world.health.parked == ["topic 'u', from outbox row 3"]
+    world.kafka.forbidden = set()
+    world.steps(count=400)
+    assert world.arrived() == [1, 2, 4, 6, 7, 3, 5]
+
+
 def test_a_topic_that_is_forbidden_in_the_middle_of_its_page_repeats_nothing_of_its_own(
     world: World,
 ) -> None:
