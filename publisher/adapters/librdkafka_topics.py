@@ -32,6 +32,9 @@ _OF_TOPIC = frozenset(
     }
 )
 
+_GLANCE = 0.3
+"""Seconds for a question that follows one without an answer."""
+
 
 class LibrdkafkaTopics:
     """Looks topics up and creates them. `patience_ms` bounds every question."""
@@ -69,9 +72,16 @@ class LibrdkafkaTopics:
         except KafkaException as exc:
             self._admin.poll(0)  # what went wrong with the connection
             if exc.args[0].code() not in _OF_TOPIC:
+                self._look_for_controller()
                 raise
             return _trouble(name, exc.args[0])
         return _state(name, topic)
+
+    def _look_for_controller(self) -> None:
+        """The client waits for the controller it knows, also when that broker is gone, and looks
+        for another one every five minutes only."""
+        with suppress(KafkaException):
+            self._admin.list_topics(timeout=_GLANCE)
 
     def limits(self, names: Collection[str]) -> dict[str, int]:
         """The `max.message.bytes` of these topics, in bytes; of those that this user may not

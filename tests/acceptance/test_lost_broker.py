@@ -1,0 +1,103 @@
+"""One of three brokers is lost, and the others answer."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+
+from local.kafka import Broker
+from publisher.adapters.librdkafka_topics import LibrdkafkaTopics
+from publisher.errors import BrokerUnavailable
+from tests.acceptance.publishers import Publisher
+from tests.topics import read_topic
+from tests.waiting import eventually
+from tests.writers import write
+
+KEYS = [b"%d" % number for number in range(12)]
+LOST, HELD = 2, (0, 1)
+"""The partition on the broker that is lost, and those on the others."""
+
+
+def spread(cluster: Broker, topic: str) -> None:
+    """Create a topic with a partition on each broker, and no second replica of any."""
+    admin = AdminClient({"bootstrap.servers": cluster.bootstrap_servers})
+    alone = NewTopic(
+        topic, 3, replica_assignment=[[1], [2], [3]], config={"min.insync.replicas": "1"}
+    )
+    for done in admin.create_topics([alone]).values():
+        done.result(20)
+
+
+def leaders(cluster: Broker, topic: str) -> dict[int, int]:
+    admin = AdminClient({"bootstrap.servers": cluster.bootstrap_servers})
+    found = admin.list_topics(topic, timeout=20).topics[topic]
+    return {number: each.leader for number, each in found.partitions.items()}
+
+
+def sent(cluster: Broker, topic: str, partitions: Iterable[int]) -> dict[bytes, list[int]]:
+    """The rows of each key by their first delivery."""
+    rows: dict[bytes, list[int]] = {}
+    for record in read_topic(cluster.bootstrap_servers, topic, partitions):
+        row, known = int(dict(record.headers)["ce_sequence"]), rows.setdefault(record.key, [])
+        if row not in known:
+            known.append(row)
+    return rows
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("client", ["kafka-python", "librdkafka"])
+def test_while_a_partition_has_no_leader_the_keys_of_others_go_on_and_each_stays_in_order(
+    three_brokers: Broker, migrated_database_url: str, tmp_path: Path, client: str
+) -> None:
+    url, servers, topic = migrated_database_url, three_brokers.bootstrap_servers, f"spread.{client}"
+    spread(three_brokers, topic)
+    env = {"PUBLISHER_KAFKA_CLIENT": client}
+    with Publisher(url, servers, tmp_path, **env) as publisher:
+        ids = write(url, *KEYS, topic=topic)
+        eventually(lambda: publisher.acknowledged == len(KEYS), timeout=60)
+        goes_on = sent(three_brokers, topic, HELD).keys()
+        assert 0 < len(goes_on) < len(KEYS)
+        three_brokers.nodes[LOST].kill()
+        try:
+            eventually(lambda: leaders(three_brokers, topic)[LOST] == -1, timeout=60)
+            for _ in range(2):
+                ids += write(url, *KEYS * 5, topic=topic)
+            rows = {key: [i for n, i in enumerate(ids) if KEYS[n % 12] == key] for key in KEYS}
+            meanwhile = {key: rows[key] for key in goes_on}
+            eventually(lambda: sent(three_brokers, topic, HELD) == meanwhile, timeout=60)
+            reason = f"topic {topic!r} has no leader for partition {LOST}"
+            eventually(lambda: reason in str(publisher.ready()["waits_for"]), timeout=60)
+            assert publisher.ready()["set_aside"] == []
+        finally:
+            three_brokers.nodes[LOST].start()
+        eventually(lambda: sent(three_brokers, topic, (*HELD, LOST)) == rows, timeout=60)
+        eventually(lambda: publisher.ready()["ready"], timeout=30)
+
+
+def known_controller(topics: LibrdkafkaTopics) -> int:
+    """Where the client sends its questions; each broker names another one."""
+    controller: int = topics._admin.list_topics(timeout=20).controller_id
+    return controller
+
+
+def answers(topics: LibrdkafkaTopics, topic: str) -> bool:
+    try:
+        return topics.describe([topic]) == {topic: 3}
+    except BrokerUnavailable:
+        return False
+
+
+@pytest.mark.timeout(240)
+def test_a_client_whose_controller_is_lost_finds_another_one(three_brokers: Broker) -> None:
+    topic = "controlled"
+    three_brokers.create_topic(topic, 3)
+    topics = LibrdkafkaTopics(three_brokers.bootstrap_servers, patience_ms=2_000)
+    eventually(lambda: known_controller(topics) == LOST + 1, timeout=60)
+    assert answers(topics, topic)
+    three_brokers.nodes[LOST].kill()
+    try:
+        eventually(lambda: answers(topics, topic), timeout=60)
+    finally:
+        three_brokers.nodes[LOST].start()
+    topics.close()
