@@ -75,12 +75,6 @@ def test_while_a_partition_has_no_leader_the_keys_of_others_go_on_and_each_stays
         eventually(lambda: publisher.ready()["ready"], timeout=30)
 
 
-def known_controller(topics: LibrdkafkaTopics) -> int:
-    """Where the client sends its questions; each broker names another one."""
-    controller: int = topics._admin.list_topics(timeout=20).controller_id
-    return controller
-
-
 def answers(topics: LibrdkafkaTopics, topic: str) -> bool:
     try:
         return topics.describe([topic]) == {topic: 3}
@@ -90,14 +84,16 @@ def answers(topics: LibrdkafkaTopics, topic: str) -> bool:
 
 @pytest.mark.timeout(240)
 def test_a_client_whose_controller_is_lost_finds_another_one(three_brokers: Broker) -> None:
-    topic = "controlled"
+    """Each takes one of the three for it: of twenty, some take the one that is lost."""
+    topic, servers = "controlled", three_brokers.bootstrap_servers
     three_brokers.create_topic(topic, 3)
-    topics = LibrdkafkaTopics(three_brokers.bootstrap_servers, patience_ms=2_000)
-    eventually(lambda: known_controller(topics) == LOST + 1, timeout=60)
-    assert answers(topics, topic)
+    clients = [LibrdkafkaTopics(servers, patience_ms=500) for _ in range(20)]
+    eventually(lambda: all(answers(topics, topic) for topics in clients), timeout=60)
     three_brokers.nodes[LOST].kill()
     try:
-        eventually(lambda: answers(topics, topic), timeout=60)
+        eventually(lambda: not all(answers(topics, topic) for topics in clients))
+        eventually(lambda: all(answers(topics, topic) for topics in clients), timeout=40)
     finally:
         three_brokers.nodes[LOST].start()
-    topics.close()
+    for topics in clients:
+        topics.close()
