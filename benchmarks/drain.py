@@ -19,7 +19,7 @@ from benchmarks.stage import Say, Stage, stage
 # The faster client needs a longer backlog for a time that can be measured, and more of them where
 # the speed of the machine drifts between one and the next.
 TIMES = {"kafka-python": 1, "librdkafka": 5}
-REPEATS = {"kafka-python": 3, "librdkafka": 7}
+REPEATS = {"kafka-python": 5, "librdkafka": 7}
 VS_BARE = {
     "kafka-python.at-least-once": Goal(">=", 0.9),
     "librdkafka.at-least-once": Goal(">=", 0.55),

@@ -51,7 +51,7 @@ class Pace:
     stall: float = 5.0
     settle_at_stop: float = 3.0
     pages: int = 2
-    transaction: float = 0.2
+    transaction: float = 0.4
     probe: float = 2.0
 
 

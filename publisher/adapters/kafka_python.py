@@ -13,6 +13,7 @@ from publisher.adapters import reasons
 from publisher.adapters.clients import Topics
 from publisher.adapters.kafka_config import DEFAULTS, Config, converted
 from publisher.adapters.kafka_errors import constructing, failure, reaching
+from publisher.adapters.kafka_partitioner import KeyPartitioner
 from publisher.adapters.kafka_topics import KafkaTopics
 from publisher.adapters.known_topics import KnownTopics
 from publisher.errors import BrokerUnavailable, RecordRejected, Unavailable
@@ -159,6 +160,7 @@ def _producer(servers: str, ours: Config, config: Config) -> Any:
                 **ours,
                 **converted(config),
                 "bootstrap_servers": servers.split(","),
+                "partitioner": KeyPartitioner(),
                 "kafka_client": make,
             }
         )
