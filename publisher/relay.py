@@ -23,7 +23,7 @@ from publisher.errors import (
     TopicUnavailable,
     Unavailable,
 )
-from publisher.flight import Flight, Nothing
+from publisher.flight import Flight, Nothing, less_than
 from publisher.health import Health
 from publisher.leader import TRY_EVERY
 from publisher.paging import PageSize
@@ -41,7 +41,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often things happen, in seconds, and how many pages are on their way at once."""
+    """How often things happen, in seconds, and how many pages' worth is on its way at once."""
 
     busy: float = 0.005
     idle: float = 0.020
@@ -203,8 +203,9 @@ class Relay:
     def _has_room(self) -> bool:
         if self._flights and self._flights[-1].delivery.stopped:
             return False
-        alone = self._broker.atomic or self._size.narrowed
-        return len(self._flights) < (1 if alone else self._pace.pages)
+        if self._broker.atomic or self._size.narrowed:
+            return not self._flights
+        return less_than(self._flights, self._size.limits, pages=self._pace.pages)
 
     def _read_ahead(self) -> None:
         """Read the next page while there is no room for it."""
@@ -294,9 +295,11 @@ class Relay:
         return not ended
 
     def _settle(self, timeout: float) -> None:
+        """Wait for news of the first page, and take those of the others that are there."""
         while self._flights:
             flight = self._flights[0]
             self._move(flight, flight.delivery.settle(timeout))
+            timeout = 0.0
             if flight.delivery.error is not None:
                 self._give_back(flight, flight.delivery.error)
                 return

@@ -38,7 +38,7 @@ WORKER = {
     "value.converter": "io.debezium.converters.BinaryDataConverter",
     "plugin.discovery": "only_scan",
     # As our own producers.
-    "producer.linger.ms": "5",
+    "producer.linger.ms": "1",
     "producer.batch.size": str(128 * 1024),
 }
 OUTBOX = {

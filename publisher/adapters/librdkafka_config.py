@@ -33,7 +33,7 @@ DEFAULTS: Config = {
     # Pages bound what is on its way.
     "queue.buffering.max.messages": 0,
     "queue.buffering.max.kbytes": 2_147_483_647,
-    "linger.ms": 5,
+    "linger.ms": 1,
     "socket.timeout.ms": 15_000,
     "retry.backoff.ms": 20,
     "reconnect.backoff.max.ms": 1_000,

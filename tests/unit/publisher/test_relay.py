@@ -528,7 +528,7 @@ def test_behind_a_row_that_was_set_aside_pages_are_whole_again(bench: Bench) -> 
     assert bench.arrived[-1] == 14
     assert bench.health.parked == ["topic 't', key b'a', from outbox row 1"]
     pages = [(f.page.end.last_id, len(f.page.rows)) for f in bench.relay._flights]
-    assert pages == [(16, 2), (19, 1)], "pages of three rows, without those of the key"
+    assert pages == [(16, 2), (19, 1), (0, 1)], "of three rows, without those of the key"
 
 
 def test_the_only_row_is_refused_and_removed(bench: Bench) -> None:
@@ -601,6 +601,30 @@ def test_pages_on_their_way_are_settled_in_order(pages: int) -> None:
     bench.broker.acknowledge_upto = 2**63
     bench.steps()
     assert bench.arrived == list(range(1, 21))
+
+
+def test_what_is_committed_waits_for_no_small_page_that_is_on_its_way(bench: Bench) -> None:
+    bench.broker.frozen = True
+    sent = list[int]()
+    for _ in range(8):
+        bench.write(b"a")
+        bench.steps(1, seconds=0.0)
+        sent.append(len(bench.broker.sent))
+    assert sent == [1, 2, 3, 4, 5, 6, 6, 6], "two pages of three rows"
+    bench.broker.frozen = False
+    bench.steps()
+    assert bench.arrived == list(range(1, 9))
+
+
+def test_large_rows_end_what_is_on_its_way_before_their_number_does(bench: Bench) -> None:
+    bench.broker.frozen = True
+    for _ in range(4):
+        writer = bench.database.begin()
+        writer.record(key=b"a", value=b"x" * 999)
+        writer.commit()
+        bench.steps(2, seconds=0.0)
+    assert len(bench.broker.sent) == 3
+    assert sum(flight.bytes for flight in bench.relay._flights) == 2_997
 
 
 def test_a_publisher_that_stands_by_tries_often_and_says_it_once(bench: Bench) -> None:
