@@ -98,6 +98,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
     ending: Callable[[], bool] = staticmethod(lambda: False)
     waiting: Callable[[], None] = staticmethod(lambda: None)
     used_at: float = 0.0
+    role: str = ""
     _hurried = False
 
     def grant(self, patience: float) -> None:
@@ -171,6 +172,7 @@ def connect(url: str, *, name: str, patience: float | None = None) -> Connection
         )
     except psycopg.OperationalError as exc:
         raise _connect_error(exc) from exc
+    connection.role = connection.info.user
     try:
         with answering(connection):
             connection.execute(_SESSION, [f"{(patience or 0) * 1000:.0f}"])
@@ -216,7 +218,7 @@ def answering(connection: Connection) -> Iterator[None]:
                 f"PostgreSQL does not answer within {connection.patience or 0:g} s: it stands "
                 "still, or is overloaded (look at pg_stat_activity)"
             ) from exc
-        raise StoreUnavailable(_meaning(exc, connection.info.user)) from exc
+        raise StoreUnavailable(_meaning(exc, connection.role)) from exc
 
 
 def _meaning(exc: psycopg.Error, role: str) -> str:

@@ -34,12 +34,17 @@ class Foreseen:
         """Wait for the answer."""
         with self._lock:
             if not self._rows.done():
-                try:
-                    with self._stack:
-                        self._rows.set_result(self._fetch())
-                except psycopg.Error as exc:
-                    self._rows.set_exception(exc)
+                self._take()
         return self._rows.result()
+
+    def _take(self) -> None:
+        try:
+            with self._stack:
+                rows = self._fetch()
+        except psycopg.Error as exc:
+            self._rows.set_exception(_first(exc))
+        else:
+            self._rows.set_result(rows)
 
     def _fetch(self) -> Sequence[tuple[Any, ...]]:
         try:
@@ -47,3 +52,10 @@ class Foreseen:
         except psycopg.Error:
             self._connection.close()  # Else the end of the pipeline is waited for as long again.
             raise
+
+
+def _first(exc: BaseException) -> BaseException:
+    """What went wrong: behind it, the end of the pipeline fails for reasons of its own."""
+    while isinstance(exc.__context__, psycopg.Error):
+        exc = exc.__context__
+    return exc

@@ -1,10 +1,11 @@
 """A connection to a server that is gone, stands still or is overloaded."""
 
+import random
 import socket
 import threading
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from urllib.parse import urlsplit
 
 import psycopg
@@ -23,6 +24,7 @@ from publisher.ports import Chunk, Limits
 from publisher.position import NOTHING, Position
 from publisher.service import build_relay
 from publisher.stop import GRACE, Stop
+from publisher.window import Window
 from tests.conftest import migrate
 from tests.waiting import eventually
 from tests.writers import execute, write
@@ -205,6 +207,57 @@ def test_a_foreseen_page_whose_session_is_ended_is_an_outage(migrated_database_u
         assert not store.is_open
         eventually(lambda: opens(store))
         assert len(answer().rows) == 20
+
+
+@pytest.mark.timeout(120)
+def test_a_session_that_is_ended_at_whatever_moment_is_an_outage_and_nothing_else(
+    migrated_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "PULSE", 0.005)
+    ids = write(migrated_database_url, *[b"k"] * 200, value=b"x" * 20_000)
+    ended, outages, seen = 0, 0, list[int]()
+    with (
+        closing(PostgresStore(migrated_database_url)) as store,
+        ending_sessions(migrated_database_url) as endings,
+    ):
+        while ended < 100 or seen != ids:
+            ended = len(endings)
+            try:
+                if not store.is_open:
+                    store.open()
+                    window, seen = Window(store, Position(), limits=Limits(rows=20)), []
+                seen += [row.id for row in window.read().rows]
+                window.foresee()
+                store.save(Position())
+            except StoreUnavailable:
+                outages += 1
+            if len(seen) == len(ids) and ended < 100:
+                window, seen = Window(store, Position(), limits=Limits(rows=20)), []
+    assert outages > 20
+
+
+@contextmanager
+def ending_sessions(url: str) -> Iterator[list[object]]:
+    """End the publisher's sessions again and again, after moments that differ."""
+    ended, over, moments = list[object](), threading.Event(), random.Random(1)
+
+    def end_them() -> None:
+        with psycopg.connect(url, autocommit=True) as operator:
+            while not over.wait(moments.random() * 0.03) and len(ended) < 100:
+                ended.extend(
+                    operator.execute(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                        "WHERE pid <> pg_backend_pid() AND datname = current_database()"
+                    )
+                )
+
+    thread = threading.Thread(target=end_them)
+    thread.start()
+    try:
+        yield ended
+    finally:
+        over.set()
+        thread.join()
 
 
 def test_a_foreseen_page_holds_no_session_active_that_nobody_waits_for(
