@@ -97,7 +97,7 @@ def pruning(config: Config, health: Health, stop: Stop) -> Iterator[None]:
 def spare_the_collector() -> None:
     """Look for garbage in cycles once in many pages: a page is thousands of objects without any.
 
-    At Python's own threshold of hundreds, a fifth of the time went into looking.
+    At Python's own threshold of hundreds, a good part of the time went into looking.
     """
     gc.freeze()
     gc.set_threshold(_OBJECTS_PER_COLLECTION)

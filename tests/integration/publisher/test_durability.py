@@ -5,12 +5,16 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import psycopg
+import pytest
 
 from local.postgres import Postgres
 from publisher.adapters.postgres import PostgresStore
+from publisher.ports import Limits
 from publisher.position import Position
+from publisher.window import Window
 from tests.conftest import migrate
 from tests.waiting import eventually
+from tests.writers import Writer
 
 
 @contextmanager
@@ -51,3 +55,32 @@ def test_a_crash_cannot_take_a_stored_position_back(private_postgres: Postgres) 
             eventually(lambda: waits(url, store._live.info.backend_pid))
         saving.join(10)
         assert not saving.is_alive()
+
+
+@pytest.mark.xfail(strict=True, reason="a publisher that lives goes on from a snapshot in memory")
+def test_a_row_under_a_number_that_a_crash_took_back_is_published(
+    private_postgres: Postgres,
+) -> None:
+    url = private_postgres.create_database("shop")
+    migrate(url)
+    with closing(PostgresStore(url)) as store:
+        store.open()
+        with psycopg.connect(url, autocommit=True) as operator:
+            operator.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
+            operator.execute("SELECT pg_reload_conf()")
+            operator.execute("CHECKPOINT")
+        writer = Writer(url)
+        number = writer.touch()
+        writer.record()
+        writer.rollback()
+        window = Window(store, Position(), limits=Limits())
+        assert not window.read().rows
+        private_postgres.kill()
+        private_postgres.start()
+        successor = Writer(url)
+        assert successor.touch() == number
+        row = successor.record()
+        successor.commit()
+        store.close()
+        store.open()
+        assert [each.id for each in window.read().rows] == [row]
