@@ -34,6 +34,11 @@ POOLED = (
     "and run one process only for each name"
 )
 
+CRASHED = (
+    "PostgreSQL was not shut down cleanly: what was sent since the position was stored may come "
+    "again, for transactions may get numbers that were used before"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:

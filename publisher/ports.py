@@ -147,9 +147,10 @@ class Request:
 class Tenure:
     """What a publisher gets with the position.
 
-    `inherited`: another one held it since. `mirrored`: the position that counts is in Kafka, and
-    this one may differ from it by rows that are set aside, or lie behind it. `database` tells it
-    apart from any other; `fresh`: no publisher of this name was here before.
+    `inherited`: another one held it since, or the database crashed, and what was read since the
+    position was stored is not certain any more. `mirrored`: the position that counts is in Kafka,
+    and this one may differ from it by rows that are set aside, or lie behind it. `database` tells
+    it apart from any other; `fresh`: no publisher of this name was here before.
     """
 
     position: Position
@@ -227,10 +228,13 @@ class Store(Protocol):
         """Say what became of a request."""
 
     def confirm(self) -> None:
-        """Make sure that this publisher still holds the position; raises as `save` does."""
+        """Wait until no crash can take back what was read so far, as `save` does.
+
+        Raises as `save` does where this publisher does not hold the position any more.
+        """
 
     def save(self, position: Position) -> None:
-        """Store the position.
+        """Store the position, once no crash can take back what it counts.
 
         Raises `StandsBy` when another publisher took it over, `Fenced` when it was moved or
         removed by hand; it stays where it is.
@@ -303,9 +307,10 @@ class Broker(Protocol):
         mirrors it; else the tenure's position, which is kept from now on.
 
         Where pages are atomic, whoever sent for this publisher before is kept from sending
-        anything more; `confirm` is asked between that and keeping the tenure's position, and
-        raises where another publisher holds it by now. Raises `PositionLost` where that end should
-        be known and is not, or is that of another project or database.
+        anything more; `confirm` is asked between that and keeping the tenure's position, and before
+        a later end is kept; it raises where another publisher holds the position by now. Raises
+        `PositionLost` where that end should be known and is not, or is that of another project or
+        database.
         """
 
     def leaderless(self, topics: Collection[str]) -> Mapping[str, str]:

@@ -51,6 +51,11 @@ _SESSION = b"""
         ('plan_cache_mode', 'force_custom_plan'),
         ('max_parallel_workers_per_gather', '0'),
         ('default_transaction_isolation', 'read committed'),
+        -- A position that a crash takes back would count transactions that it takes back too.
+        (
+            'synchronous_commit',
+            replace(current_setting('synchronous_commit'), 'off', 'local')
+        ),
         -- A moment as text is RFC 3339 but for its space, and cheaper than to_char.
         ('TimeZone', 'UTC'),
         ('DateStyle', 'ISO'),

@@ -11,7 +11,7 @@ from publisher.adapters.clients import Topics
 from publisher.adapters.journal import Journal, recover
 from publisher.errors import BrokerUnavailable
 from publisher.ports import Confirm, Delivery, Record, Tenure
-from publisher.position import Checkpoint
+from publisher.position import Checkpoint, Snapshot
 
 PATIENCE = 2.0
 """Seconds for the first transaction."""
@@ -26,6 +26,8 @@ class Journaled(ABC):
 
     _journal: Journal
     _tenure: Tenure
+    _confirm: Confirm = staticmethod(lambda: None)
+    _certain: Snapshot | None = None
     _topics: Topics | None
 
     @abstractmethod
@@ -47,7 +49,7 @@ class Journaled(ABC):
         """The newest position that was committed."""
 
     def recover(self, tenure: Tenure, confirm: Confirm) -> Checkpoint:
-        self._tenure = tenure
+        self._tenure, self._confirm = tenure, confirm
         self._create_journal()
         with self._reaching():
             return recover(
@@ -58,6 +60,13 @@ class Journaled(ABC):
                 confirm=confirm,
                 write=self._adopt,
             )
+
+    def _make_certain(self, end: Checkpoint) -> None:
+        """Kafka must not keep what a crash of the database could take back."""
+        seen = end.position.now or end.position.prev
+        if seen != self._certain:
+            self._confirm()
+            self._certain = seen
 
     def _create_journal(self) -> None:
         topic = self._journal.topic

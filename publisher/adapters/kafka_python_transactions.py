@@ -117,6 +117,7 @@ class KafkaPythonTransactions(KafkaPythonBroker, Journaled):
         self._live.init_transactions()
 
     def send(self, records: Sequence[Record], end: Checkpoint) -> KafkaPythonTransaction:
+        self._make_certain(end)
         page, producer = KafkaPythonTransaction(records), self._live
         send, futures = producer.send, page.futures
         try:

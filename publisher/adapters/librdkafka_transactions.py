@@ -132,6 +132,7 @@ class LibrdkafkaTransactions(LibrdkafkaBroker, Journaled):
         self._live.producer.init_transactions(PATIENCE_MS / 1000)
 
     def send(self, records: Sequence[Record], end: Checkpoint) -> LibrdkafkaTransaction:
+        self._make_certain(end)
         hands = self._live
         page = LibrdkafkaTransaction(hands, records)
         produce: Any = hands.producer.produce

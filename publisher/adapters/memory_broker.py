@@ -216,9 +216,10 @@ class MemoryTransactions(MemoryBroker):
         self.loses_answers = 0
         self.fence = 0
         self.vague = False
+        self._confirm: Confirm = lambda: None
 
     def recover(self, tenure: Tenure, confirm: Confirm) -> Checkpoint:
-        self.fence = self.openings
+        self.fence, self._confirm = self.openings, confirm
         if not tenure.mirrored:
             confirm()
             self.journal = Checkpoint(tenure.position)
@@ -229,6 +230,7 @@ class MemoryTransactions(MemoryBroker):
     def send(self, records: Sequence[Record], end: Checkpoint) -> Delivery:
         if not self._open:
             raise BrokerUnavailable("the connection to Kafka is closed: open it first")
+        self._confirm()
         self.pages += 1
         return MemoryTransaction(self, records, end)
 

@@ -42,6 +42,7 @@ from publisher.adapters.tables import (
     read_identity,
     read_source,
     read_standings,
+    read_statistics_since,
     rebase_position,
     stored_position,
 )
@@ -70,6 +71,7 @@ _SPAN = statement("span")
 _PARKED_WITHIN = statement("parked_within")
 _PARKED_ROWS = statement("parked_rows")
 _SAVE_POSITION = statement("save_position")
+_CONFIRM_POSITION = statement("confirm_position")
 
 _row: Callable[[tuple[Any, ...]], Row] = partial(tuple.__new__, Row)
 """A row out of its columns, twice as fast as `Row._make`."""
@@ -107,7 +109,7 @@ class PostgresStore:
         self._watch = Watch()
         self._patience = PATIENCE
         self._slow: object = None
-        self._held: tuple[guards.Identity, int] | None = None
+        self._held: tuple[guards.Identity, datetime, int] | None = None
         self._was_open = False
 
     @property
@@ -169,16 +171,26 @@ class PostgresStore:
         guards.refuse_other_history(self._name, stored=stored, found=self._identity)
         if epoch == 1:
             self._announce(position)
-        # The epochs of two histories may go on alike.
-        held, self._held = self._held, (stored, epoch)
         return Tenure(
             position,
             source,
-            inherited=held != (stored, epoch - 1),
+            inherited=self._inherits(stored, epoch, stored_at),
             mirrored=mirrored,
             database=f"{self._identity.system_identifier}/{oid}",
             fresh=epoch == 1,
         )
+
+    def _inherits(self, stored: guards.Identity, epoch: int, stored_at: datetime) -> bool:
+        """Whether the position is another one's, or what came behind it is not certain any more.
+
+        The epochs of two histories may go on alike. A crash takes back what the disk did not have,
+        and transactions get numbers that snapshots of before count as past.
+        """
+        since = read_statistics_since(self._live)
+        held, self._held = self._held, (stored, since, epoch)
+        if held is not None and held[1] != since:
+            log.warning("going back", reason=guards.CRASHED, to=stored_at.isoformat())
+        return held != (stored, since, epoch - 1)
 
     def _take_position(self) -> tuple[int, Position, datetime, bool, int, guards.Identity]:
         """Its epoch, where it is, when it was stored there, whether that is a mirror of Kafka, the
@@ -313,9 +325,7 @@ class PostgresStore:
             answer_request(self._live, request, outcome)
 
     def confirm(self) -> None:
-        epoch = self._held[1] if self._held else None
-        (held,) = self._one(statement("confirm_position"), name=self._name, epoch=epoch)
-        if not held:
+        if not self._rows(_CONFIRM_POSITION, name=self._name, epoch=self._epoch):
             raise self._fenced()
 
     def save(self, position: Position) -> None:
@@ -324,7 +334,7 @@ class PostgresStore:
                 _SAVE_POSITION,
                 {
                     "name": self._name,
-                    "epoch": self._held[1] if self._held else None,
+                    "epoch": self._epoch,
                     "prev": str(position.prev),
                     "now": str(position.now) if position.now else None,
                     "last_id": position.last_id if position.now else None,
@@ -350,6 +360,10 @@ class PostgresStore:
         with self._answering("rouse"):
             if self._bell is not None:
                 self._bell.rouse()
+
+    @property
+    def _epoch(self) -> int | None:
+        return None if self._held is None else self._held[2]
 
     def _fenced(self) -> Fenced | StandsBy:
         """Why the position was not written: only who lost the lock may have been succeeded."""

@@ -40,6 +40,14 @@ def read_source(connection: Connection) -> str:
     return str(source)
 
 
+def read_statistics_since(connection: Connection) -> datetime:
+    """A moment that changes with every crash of the server."""
+    row = connection.execute(statement("statistics_since")).fetchone()
+    assert row is not None  # noqa: S101  # the statement has no FROM
+    since: datetime = row[0]
+    return since
+
+
 def read_mirrored(connection: Connection, name: str) -> bool:
     """Whether the position that counts is in Kafka, and the table has a mirror of it."""
     return connection.execute(statement("keeper"), {"name": name}).fetchone() == ("kafka",)

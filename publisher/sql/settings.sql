@@ -2,7 +2,8 @@
 SELECT
     ARRAY(
         SELECT 'this session'
-        WHERE current_setting('synchronous_commit') = 'off'
+        FROM pg_settings
+        WHERE name = 'synchronous_commit' AND reset_val = 'off'
         UNION ALL
         SELECT concat_ws(' in ', 'role ' || r.rolname, 'database ' || d.datname)
         FROM pg_db_role_setting AS s

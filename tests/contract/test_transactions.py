@@ -13,7 +13,13 @@ from kafka import KafkaAdminClient, KafkaProducer
 from local.kafka import Broker as Server
 from publisher.adapters.clients import CLIENTS, client
 from publisher.adapters.journal import KEY, TAIL, Journal
-from publisher.errors import BrokerFenced, BrokerUnavailable, PositionLost, StandsBy
+from publisher.errors import (
+    BrokerFenced,
+    BrokerUnavailable,
+    PositionLost,
+    StandsBy,
+    StoreUnavailable,
+)
 from publisher.ports import Broker, Delivery, Record, Tenure
 from publisher.position import Checkpoint, Position, Progress, Snapshot
 from tests.conftest import MakeTopic
@@ -290,6 +296,35 @@ def test_who_lost_the_position_meanwhile_does_not_write_an_older_one(
     with pytest.raises(StandsBy):
         make().recover(fresh(), lost)
     assert make().recover(mirrored(), held) == ENDS[2]
+
+
+def test_an_end_is_kept_once_the_database_confirms_what_it_counts(
+    make: Make, topic: str, durable_broker: Server
+) -> None:
+    confirmed: list[int] = []
+    broker = make()
+    broker.recover(fresh(), lambda: confirmed.append(len(values(durable_broker, topic))))
+    del confirmed[:]
+    committed(broker.send(page(topic, b"1"), ENDS[0]))
+    committed(broker.send(page(topic, b"2"), ENDS[2]))  # Of the same window.
+    committed(broker.send(page(topic, b"3"), Checkpoint(Position(Snapshot(20, 31, (21,))))))
+    assert confirmed == [0, 2]
+
+
+def test_nothing_is_sent_where_the_database_does_not_confirm_what_the_end_counts(
+    make: Make, topic: str, durable_broker: Server
+) -> None:
+    make().recover(fresh(), held)
+    broker = make()
+
+    def lost() -> None:
+        raise StoreUnavailable("PostgreSQL ended the session")
+
+    broker.recover(mirrored(), lost)
+    with pytest.raises(StoreUnavailable):
+        broker.send(page(topic, b"x"), ENDS[0])
+    assert values(durable_broker, topic) == []
+    assert make().recover(mirrored(), held) == Checkpoint(START)
 
 
 @pytest.mark.parametrize(

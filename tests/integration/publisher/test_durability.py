@@ -1,20 +1,26 @@
 """What the publisher waits for until it is on the disk, and with standbys beyond."""
 
+import os
+import signal
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 
 import psycopg
 import pytest
 
 from local.postgres import Postgres
+from publisher.adapters.memory_broker import MemoryBroker, MemoryTransactions
 from publisher.adapters.postgres import PostgresStore
-from publisher.ports import Limits
+from publisher.errors import StoreUnavailable
+from publisher.health import Health
+from publisher.ports import Broker, Tenure
 from publisher.position import Position
-from publisher.window import Window
+from publisher.relay import Relay
 from tests.conftest import migrate
 from tests.waiting import eventually
-from tests.writers import Writer
+from tests.writers import Writer, write
 
 
 @contextmanager
@@ -44,43 +50,160 @@ def waits(url: str, pid: int) -> bool:
     return found == ("SyncRep",)
 
 
-def test_a_crash_cannot_take_a_stored_position_back(private_postgres: Postgres) -> None:
-    url = private_postgres.create_database("shop")
-    migrate(url)
-    with closing(PostgresStore(url)) as store:
-        store.open()
-        saving = threading.Thread(target=store.save, args=(Position(),))
-        with commits_that_wait(url):
-            saving.start()
-            eventually(lambda: waits(url, store._live.info.backend_pid))
-        saving.join(10)
-        assert not saving.is_alive()
-
-
-@pytest.mark.xfail(strict=True, reason="a publisher that lives goes on from a snapshot in memory")
-def test_a_row_under_a_number_that_a_crash_took_back_is_published(
-    private_postgres: Postgres,
+@pytest.mark.parametrize(
+    "secure", [lambda store: store.save(Position()), lambda store: store.confirm()]
+)
+def test_a_crash_cannot_take_back_what_a_position_counts(
+    private_postgres: Postgres, secure: Callable[[PostgresStore], None]
 ) -> None:
     url = private_postgres.create_database("shop")
     migrate(url)
     with closing(PostgresStore(url)) as store:
         store.open()
-        with psycopg.connect(url, autocommit=True) as operator:
-            operator.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
-            operator.execute("SELECT pg_reload_conf()")
-            operator.execute("CHECKPOINT")
-        writer = Writer(url)
-        number = writer.touch()
-        writer.record()
-        writer.rollback()
-        window = Window(store, Position(), limits=Limits())
-        assert not window.read().rows
-        private_postgres.kill()
-        private_postgres.start()
-        successor = Writer(url)
-        assert successor.touch() == number
-        row = successor.record()
-        successor.commit()
-        store.close()
+        securing = threading.Thread(target=secure, args=(store,))
+        with commits_that_wait(url):
+            securing.start()
+            eventually(lambda: waits(url, store._live.info.backend_pid))
+        securing.join(10)
+        assert not securing.is_alive()
+
+
+@pytest.fixture
+def shop(private_postgres: Postgres) -> str:
+    """A database whose log reaches the disk only where somebody waits for that."""
+    url = private_postgres.create_database("shop")
+    migrate(url)
+    with psycopg.connect(url, autocommit=True) as operator:
+        operator.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
+        operator.execute("SELECT pg_reload_conf()")
+        operator.execute("CHECKPOINT")
+    return url
+
+
+def rolled_back(url: str) -> int:
+    """The number of a transaction that the disk knows nothing of."""
+    writer = Writer(url)
+    number = writer.touch()
+    writer.record()
+    writer.rollback()
+    return number
+
+
+def publish(relay: Relay, wanted: Callable[[], object]) -> None:
+    def step() -> object:
+        relay.step()
+        return wanted()
+
+    eventually(step, timeout=20)
+
+
+def make_relay(url: str, broker: Broker) -> Relay:
+    keeper = "kafka" if broker.atomic else "database"
+    return Relay(store=PostgresStore(url, keeper=keeper), broker=broker, health=Health())
+
+
+def test_a_row_under_a_number_that_a_crash_took_back_is_published(
+    private_postgres: Postgres, shop: str
+) -> None:
+    broker = MemoryBroker()
+    relay = make_relay(shop, broker)
+    ids = write(shop, b"before")
+    publish(relay, lambda: relay._bookmark.is_at(relay._position) and broker.log)
+    number = rolled_back(shop)
+    publish(relay, lambda: relay._position.prev.sees(number))
+    private_postgres.kill()
+    private_postgres.start()
+    successor = Writer(shop)
+    assert successor.touch() == number
+    ids.append(successor.record())
+    successor.commit()
+    publish(relay, lambda: len(broker.log) > 1)
+    assert [record.id for record in broker.log] == ids
+
+
+def test_a_position_in_kafka_counts_no_number_that_a_crash_takes_back(
+    private_postgres: Postgres, shop: str
+) -> None:
+    broker = MemoryTransactions()
+    relay = make_relay(shop, broker)
+    publish(relay, lambda: broker.journal)
+    waiting = Writer(shop)
+    waiting.execute("SET LOCAL synchronous_commit = off")
+    row = waiting.record()
+    number = rolled_back(shop)
+    waiting.commit()
+    publish(relay, lambda: broker.log)
+    assert broker.journal is not None
+    assert broker.journal.position.prev.sees(number)
+    private_postgres.kill()
+    private_postgres.start()
+    assert Writer(shop).touch() > number
+    assert [record.id for record in broker.log] == [row]
+
+
+@pytest.mark.parametrize("died", ["the server", "a session"])
+def test_after_a_crash_the_stored_position_counts_again(
+    private_postgres: Postgres, shop: str, died: str
+) -> None:
+    with closing(PostgresStore(shop)) as store:
         store.open()
-        assert [each.id for each in window.read().rows] == [row]
+        store.close()
+        if died == "the server":
+            private_postgres.kill()
+            private_postgres.start()
+        else:
+            kill_a_session(shop)
+        assert next(opened(store)).inherited
+        store.close()
+        assert not store.open().inherited
+
+
+def kill_a_session(url: str) -> None:
+    """The server recovers as after its own death, and lives on."""
+    victim = psycopg.connect(url)
+    os.kill(victim.info.backend_pid, signal.SIGKILL)
+    with pytest.raises(psycopg.OperationalError):
+        victim.execute("SELECT pg_sleep(10)")
+
+
+def opened(store: PostgresStore) -> Iterator[Tenure]:
+    """As soon as the server has recovered."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with suppress(StoreUnavailable):
+            yield store.open()
+        time.sleep(0.05)
+
+
+def test_after_a_clean_restart_nothing_that_was_read_is_read_again(
+    private_postgres: Postgres, shop: str
+) -> None:
+    with closing(PostgresStore(shop)) as store:
+        store.open()
+        store.close()
+        private_postgres.stop()
+        private_postgres.start()
+        assert not store.open().inherited
+
+
+def test_a_position_waits_for_the_disk_though_the_role_does_not(shop: str) -> None:
+    with psycopg.connect(shop, autocommit=True) as operator:
+        operator.execute("ALTER DATABASE shop SET synchronous_commit = off")
+    with closing(PostgresStore(shop)) as store:
+        store.open()
+        found = store._live.execute("SHOW synchronous_commit").fetchone()
+        assert found == ("local",)
+
+
+def test_to_confirm_leaves_no_version_of_the_position_behind(shop: str) -> None:
+    with closing(PostgresStore(shop)) as store:
+        store.open()
+        before = version(shop)
+        for _ in range(3):
+            store.confirm()
+        assert version(shop) == before
+
+
+def version(url: str) -> object:
+    with psycopg.connect(url) as reader:
+        return reader.execute("SELECT ctid, xmin FROM outbox_position").fetchall()
