@@ -1,3 +1,4 @@
--- The lock leaves no new version of the row, and gives this transaction something to write: its
--- commit waits until the disk has all that ended before, and no crash gives a number of it again.
+-- The lock leaves no new version of the row, but gives this transaction a number and something to
+-- write. Its commit waits for the disk, and after a crash all numbers are higher: also than those
+-- of transactions, and of savepoints, that left nothing there.
 SELECT FROM outbox_position WHERE name = %(name)s AND epoch = %(epoch)s FOR NO KEY UPDATE

@@ -22,6 +22,8 @@ from tests.acceptance.stress.writers import one_transaction
 THREADS = int(os.environ.get("CHAOS_WRITERS", "4"))
 PAUSE = 0.12
 OUTAGE_PAUSE = 0.1
+UNDONE = 0.3
+"""A crash of PostgreSQL takes back the numbers of transactions that left nothing on its disk."""
 
 stopping = threading.Event()
 
@@ -54,7 +56,7 @@ def attempt(chance: random.Random) -> object:
     from django.db import Error, connection
 
     try:
-        return one_transaction(chance)
+        return one_transaction(chance, UNDONE)
     except Error as exc:
         print(type(exc.__cause__ or exc).__name__, str(exc).splitlines()[:1], flush=True)
         connection.close()

@@ -43,8 +43,9 @@ def write_until(deadline: float, chance: random.Random) -> None:
     connection.close()
 
 
-def one_transaction(chance: random.Random) -> UUID | None:
-    """Change some rows; what the ledger calls it, None where it was rolled back."""
+def one_transaction(chance: random.Random, undone: float = 0.1) -> UUID | None:
+    """Change some rows; what the ledger calls it, None where it was rolled back, as the part
+    `undone` is."""
     from django.db import connection, transaction
 
     unit = uuid4()
@@ -59,7 +60,7 @@ def one_transaction(chance: random.Random) -> UUID | None:
             for row in rest:
                 in_a_savepoint(chance, row, unit)
             time.sleep(chance.random() * 0.01)
-            if chance.random() < 0.1:
+            if chance.random() < undone:
                 raise Undone
     except Undone:
         return None
