@@ -181,7 +181,7 @@ def test_check_finds_a_trigger_that_does_not_wake(url: str, command: Command, to
 def test_check_finds_a_pooler_that_lends_sessions_to_others(
     command: Command, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("publisher.cli.shares_sessions", lambda *_: True)
+    monkeypatch.setattr("publisher.commands.check.shares_sessions", lambda *_: True)
     done = command("check")
     assert "warning: a pooler lends the session of PUBLISHER_DATABASE_URL to others" in done.out
     assert "PUBLISHER_WAKE_UP=poll" in done.out

@@ -1,0 +1,1 @@
+"""What `outbox-publisher` can do, a module for each of its words."""
