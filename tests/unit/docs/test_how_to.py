@@ -1,7 +1,9 @@
 """The how-tos quote code that is tested, and lead somewhere."""
 
+import ast
 import re
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -49,6 +51,12 @@ def test_a_how_to_quotes_code_of_the_shop_or_of_the_suite(document: str, block: 
     path, passages = quote_of(block)
     assert path.startswith(("examples/shop/", "tests/")), f"{document} quotes nothing that is run"
     assert is_quoted((ROOT / path).read_text(), passages), f"{document} misquotes {path}:\n{block}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_code_is_whole_enough_to_be_read_by_python(document: Path) -> None:
+    for block in python_blocks(document):
+        ast.parse(dedent("".join(block.partition("\n")[1:] if block.startswith("# ") else block)))
 
 
 def test_a_quotation_that_is_wrong_is_found() -> None:
