@@ -97,5 +97,7 @@ def other_history(name: str, *, stored: Identity, found: Identity) -> str:
     """What is wrong where the two differ."""
     return (
         f"the position {name!r} belongs to {stored}, but this database is {found}: after a "
-        "fail-over or a restore, ids may have been used again and rows would be skipped"
+        "fail-over or a restore, ids may have been used again: rows would be skipped, and "
+        "consumers may take new events for repeats until the sequence of outbox_event.id is above "
+        "every ce_sequence in Kafka"
     )
