@@ -6,23 +6,27 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 from uuid import uuid4
 
 from confluent_kafka import (
     TIMESTAMP_LOG_APPEND_TIME,
     Consumer,
+    IsolationLevel,
     KafkaError,
     KafkaException,
     Message,
     TopicPartition,
 )
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from local.kafka import Broker
 
 PARTITIONS = 12
 POLL_SECONDS = 0.25
 SECONDS = 30
+BATCH = 200
+"""Records that are taken at once: more of them would be out of the processor's cache."""
 
 Ends = Mapping[int, int]
 
@@ -56,16 +60,9 @@ class Arrivals:
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> Arrivals:
         """Judge entries that are in order within each key."""
-        seen, count, inversions = set[int](), 0, 0
-        newest: dict[bytes, int] = {}
-        began, ended = 1 << 62, 0
-        for count, (appended, key, sequence) in enumerate(entries, 1):  # noqa: B007
-            inversions += sequence not in seen and sequence < newest.get(key, 0)
-            seen.add(sequence)
-            newest[key] = max(sequence, newest.get(key, 0))
-            began, ended = min(began, appended), max(ended, appended)
-        seconds = max(0, ended - began) / 1_000
-        return cls(len(seen), count - len(seen), inversions, seconds, began)
+        judge = Judge()
+        judge.take(entries)
+        return judge.arrivals
 
     @property
     def rate(self) -> float:
@@ -80,12 +77,48 @@ class Arrivals:
             raise DeliveryWrong(f"{events} events were to arrive once and in order: {self}")
 
 
+class Judge:
+    """Takes entries as they are read, in order within each key, and keeps what tells lost, repeated
+    and inverted ones apart: objects for each record would cost more than reading it."""
+
+    def __init__(self) -> None:
+        self.seen = set[int]()
+        self._newest: dict[bytes, int] = {}
+        self._count = self._inversions = 0
+        self._began, self._ended = 1 << 62, 0
+
+    def take(self, entries: Iterable[Entry]) -> None:
+        seen, newest = self.seen, self._newest
+        for appended, key, sequence in entries:
+            last = newest.get(key, 0)
+            if sequence >= last:
+                newest[key] = sequence
+            elif sequence not in seen:
+                self._inversions += 1
+            seen.add(sequence)
+            self._count += 1
+            if appended < self._began:
+                self._began = appended
+            if appended > self._ended:
+                self._ended = appended
+
+    @property
+    def arrivals(self) -> Arrivals:
+        """What all of it comes to."""
+        repeats, seconds = self._count - len(self.seen), max(0, self._ended - self._began) / 1_000
+        return Arrivals(len(self.seen), repeats, self._inversions, seconds, self._began)
+
+
 Sequence = Callable[[Message], int]
 
 
 def ce_sequence(message: Message) -> int:
     """What numbers the events of a topic: the id of the outbox row."""
-    return int(dict(message.headers() or ())["ce_sequence"] or b"")
+    headers: Any = message.headers() or ()
+    for name, value in headers:
+        if name == "ce_sequence":
+            return int(value or b"")
+    raise NotMeasured(f"a record of topic {message.topic()!r} has no header ce_sequence")
 
 
 class Log:
@@ -124,7 +157,7 @@ class Log:
             "fetch.wait.max.ms": 50,
         }
         with closing(Consumer(settings)) as consumer:
-            yield Reading(consumer, self)
+            yield Reading(consumer, AdminClient({"bootstrap.servers": self.servers}), self)
 
     def entry(self, message: Message) -> Entry:
         """What a record says; NotMeasured where its time is not the broker's."""
@@ -148,19 +181,22 @@ class Log:
         with self.reading() as reading:
             run(lambda: reading.has(events))
             reading.go_on()
-            return Arrivals.of(reading.entries)
+            return reading.judge.arrivals
 
 
 class Reading:
     """The committed records of a topic from one moment on."""
 
-    def __init__(self, consumer: Consumer, log: Log) -> None:
-        self.entries: list[Entry] = []
-        self._consumer = consumer
-        self._log = log
+    def __init__(self, consumer: Consumer, admin: AdminClient, log: Log) -> None:
+        self.judge = Judge()
+        self._consumer, self._admin, self._log = consumer, admin, log
         self.start = self._asked = self._ends()
         self._at = dict(self.start)
-        consumer.assign([TopicPartition(log.topic, *place) for place in self._at.items()])
+
+    @property
+    def assigned(self) -> list[int]:
+        """The partitions that are read, which are none or all."""
+        return [place.partition for place in self._consumer.assignment()]
 
     def has(self, events: int) -> bool:
         """Whether so many events are there.
@@ -174,48 +210,62 @@ class Reading:
         if offsets < events or asked != self._asked:
             return False
         self._read_up_to(self._asked)
-        return len({entry.sequence for entry in self.entries}) >= events
+        return len(self.judge.seen) >= events
 
     def go_on(self) -> None:
         """Read whatever has been committed by now."""
         self._read_up_to(self._ends())
 
     def _ends(self) -> dict[int, int]:
-        return {number: self._end(number) for number in range(PARTITIONS)}
-
-    def _end(self, number: int) -> int:
-        """The end of what is committed, since the consumer reads nothing else."""
-        place, deadline = TopicPartition(self._log.topic, number), time.monotonic() + SECONDS
+        """The end of what is committed in each partition, in one question to each broker."""
+        places = [TopicPartition(self._log.topic, number) for number in range(PARTITIONS)]
+        deadline = time.monotonic() + SECONDS
         while True:
             try:
-                if found := self._consumer.get_watermark_offsets(place, timeout=SECONDS):
-                    return found[1]
+                return self._latest(places)
             except KafkaException as exc:  # a new topic's leader is not known everywhere at once
                 if time.monotonic() > deadline:
-                    why = f"Kafka does not tell the end of {self._log.topic}-{number}: {exc}"
+                    why = f"Kafka does not tell the ends of {self._log.topic}: {exc}"
                     raise NotMeasured(why) from exc
             time.sleep(0.02)
 
+    def _latest(self, places: list[TopicPartition]) -> dict[int, int]:
+        spec: Any = OffsetSpec  # it has no types
+        answers = self._admin.list_offsets(
+            dict.fromkeys(places, spec.latest()),
+            isolation_level=IsolationLevel.READ_COMMITTED,
+            request_timeout=SECONDS,
+        )
+        return {place.partition: answer.result().offset for place, answer in answers.items()}
+
     def _read_up_to(self, ends: Ends) -> None:
+        self._begin()
         deadline = time.monotonic() + SECONDS
         while any(self._at[number] < end for number, end in ends.items()):
-            for message in self._consumer.consume(10_000, 0.1):
-                self._take(message)
+            if messages := self._consumer.consume(BATCH, 0.1):
+                self.judge.take(self._entries(messages))
                 deadline = time.monotonic() + SECONDS
             if time.monotonic() > deadline:
                 raise NotMeasured(f"reading {self._log.topic} stands still at {self._at} of {ends}")
 
-    def _take(self, message: Message) -> None:
-        error, number, offset = message.error(), message.partition(), message.offset()
-        assert number is not None  # it comes from the log
-        assert offset is not None
-        if error is None:
-            self.entries.append(self._log.entry(message))
-            self._at[number] = offset + 1
-        elif error.code() == KafkaError._PARTITION_EOF:
-            self._at[number] = offset  # behind a marker, too
-        else:
-            raise KafkaException(error)
+    def _begin(self) -> None:
+        """Read from the start: from then on the client fetches all that there is, asked or not."""
+        if not self.assigned:
+            places = self.start.items()
+            self._consumer.assign([TopicPartition(self._log.topic, *place) for place in places])
+
+    def _entries(self, messages: list[Message]) -> Iterator[Entry]:
+        """The records; between them stands where a partition was read to its end."""
+        for message in messages:
+            if (error := message.error()) is None:
+                yield self._log.entry(message)
+            elif error.code() == KafkaError._PARTITION_EOF:
+                number, offset = message.partition(), message.offset()
+                assert number is not None  # it comes from the log
+                assert offset is not None
+                self._at[number] = offset  # behind a marker, too
+            else:
+                raise KafkaException(error)
 
 
 def wait_until(

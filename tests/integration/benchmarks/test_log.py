@@ -12,12 +12,13 @@ from local.kafka import Broker, kafka
 from tests.conftest import MakeTopic
 from tests.waiting import eventually
 
-HEADERS = [("ce_sequence", b"1")]
 
-
-def send(broker: Broker, topic: str) -> None:
+def send(broker: Broker, topic: str, *numbers: int | None) -> None:
+    """Send records of one key with these numbers, or one, the first; None has no number."""
     producer = KafkaProducer(bootstrap_servers=broker.bootstrap_servers)
-    producer.send(topic, b"{}", b"k", HEADERS, timestamp_ms=1_000).get(30)
+    for number in numbers or [1]:
+        headers = [] if number is None else [("ce_sequence", b"%d" % number)]
+        producer.send(topic, b"{}", b"k", headers, timestamp_ms=1_000).get(30)
     producer.close()
 
 
@@ -75,7 +76,39 @@ def test_markers_of_transactions_are_no_records(durable_broker: Broker) -> None:
             producer.commit_transaction(30)
         assert not any(reading.has(PARTITIONS + 1) for _ in range(3))
         eventually(lambda: reading.has(PARTITIONS))
-        assert sorted(entry.sequence for entry in reading.entries) == list(range(PARTITIONS))
+        assert sorted(reading.judge.seen) == list(range(PARTITIONS))
+
+
+def test_nothing_is_read_while_others_write(durable_broker: Broker) -> None:
+    with Log.on(durable_broker, "benchmark") as log, log.reading() as reading:
+        send(durable_broker, log.topic)
+        assert not reading.has(1)
+        assert reading.assigned == []
+        eventually(lambda: reading.has(1))
+        assert len(reading.assigned) == PARTITIONS
+
+
+@pytest.mark.parametrize(
+    ("numbers", "wrong"),
+    [([1, 2, 4], "events=3"), ([1, 2, 2, 3], "repeats=1"), ([1, 3, 2, 4], "inversions=1")],
+    ids=["lost", "repeated", "inverted"],
+)
+def test_what_was_delivered_wrongly_has_no_speed(
+    numbers: list[int], wrong: str, durable_broker: Broker
+) -> None:
+    with (
+        Log.on(durable_broker, "benchmark") as log,
+        pytest.raises(DeliveryWrong, match=f"4 events were to arrive once and in order.*{wrong}"),
+    ):
+        log.arrivals(4, lambda arrived: send(durable_broker, log.topic, *numbers))
+
+
+def test_a_record_without_a_number_is_refused(durable_broker: Broker) -> None:
+    with (
+        Log.on(durable_broker, "benchmark") as log,
+        pytest.raises(NotMeasured, match=f"{log.topic}.* has no header ce_sequence"),
+    ):
+        log.arrivals(1, lambda arrived: send(durable_broker, log.topic, None))
 
 
 def test_what_is_not_committed_has_not_arrived(durable_broker: Broker) -> None:

@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from benchmarks.figures import Figure, Goal, Repeat, median_control, median_ratio, table, write_json
-from benchmarks.log import Arrivals, DeliveryWrong, Entry, NotMeasured
+from benchmarks.log import Arrivals, DeliveryWrong, Entry, Judge, NotMeasured
 
 FIGURES = [
     Figure("drain.vs_bare", 0.81234567, Goal(">=", 0.75)),
@@ -69,6 +69,15 @@ def test_a_repeat_is_no_inversion_but_a_late_first_arrival_is() -> None:
     inverted = [Entry(0, b"a", 2), Entry(0, b"a", 1), Entry(0, b"b", 3)]
     assert (Arrivals.of(repeated).repeats, Arrivals.of(repeated).inversions) == (2, 0)
     assert Arrivals.of(inverted).inversions == 1
+
+
+def test_entries_that_are_judged_as_they_come_are_judged_as_all_together() -> None:
+    entries = [Entry(at, b"a", at % 7) for at in range(1, 21)]
+    judge = Judge()
+    for start in range(0, 20, 3):
+        judge.take(entries[start : start + 3])
+    assert judge.arrivals == Arrivals.of(entries)
+    assert judge.arrivals == Arrivals(events=7, repeats=13, inversions=1, seconds=0.019, began=1)
 
 
 @pytest.mark.parametrize(
