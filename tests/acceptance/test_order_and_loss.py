@@ -250,7 +250,7 @@ def test_the_test_finds_the_fault_of_who_removes_what_no_position_covers(
 
 def delivered(row: int, n: int, *, sequence: int) -> Delivered:
     change = Change(row, n, UUID(int=sequence))
-    return Delivered(str(sequence).encode(), sequence, change, 0)
+    return Delivered(str(sequence).encode(), sequence, change, str(row).encode(), 0, 0.0, 0)
 
 
 def verdict_on(*records: Delivered) -> Verdict:

@@ -8,6 +8,7 @@ import psycopg
 
 from local.process import DiedEarly
 from local.server import NotReady, Server
+from tests.chaos.leaders import move_leaders
 from tests.chaos.link import Link
 from tests.chaos.plan import Fault, Kind
 from tests.chaos.servers import STARTING
@@ -17,6 +18,7 @@ Break = Callable[[Site, Fault], AbstractContextManager[None]]
 
 NO_SPACE = "No space left on device"
 PATIENCE = 20.0
+READ_PATIENCE = 90.0
 OURS = "application_name LIKE 'outbox-publisher:%'"
 
 
@@ -203,7 +205,9 @@ def topic_recreated(site: Site, fault: Fault) -> Iterator[None]:
     topic = site.side
     with topic.without_writers():
         wanted = site.committed(topic)
-        site.until(lambda: wanted <= topic.reader.changes, PATIENCE)
+        if not site.until(lambda: wanted <= topic.reader.changes, READ_PATIENCE):
+            left = len(wanted - topic.reader.changes)
+            raise TimeoutError(f"{left} events are not on {topic.name} after {READ_PATIENCE:g} s")
         topic.delete()
     yield
     topic.create()
@@ -211,7 +215,11 @@ def topic_recreated(site: Site, fault: Fault) -> Iterator[None]:
 
 @contextmanager
 def leader_moved(site: Site, fault: Fault) -> Iterator[None]:
-    site.main.move_leaders()
+    """Of the topic, of what exactly-once delivery keeps in Kafka, or of both."""
+    topics = [site.main.name]
+    kept = site.kept_in_kafka
+    chosen = [topics + kept, topics, kept or topics][int(fault.luck * 3)]
+    move_leaders(site.cluster.broker.bootstrap_servers, chosen)
     yield
 
 

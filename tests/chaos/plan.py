@@ -28,20 +28,27 @@ class Kind(StrEnum):
 
 REPEATED: Final = tuple(kind for kind in Kind if kind is not Kind.BROKER_FROZEN_LONG)
 OF_THE_PUBLISHER: Final = {Kind.PUBLISHER_KILLED, Kind.PUBLISHER_FROZEN}
-LONG_HOLD = 130.0
+LONG_HOLD: Final = {"kafka-python": 130.0, "librdkafka": 310.0}
+"""Of a client: its own default delivery time-out, 120 and 300 s, and some."""
 
 
 @dataclass(frozen=True)
 class Pace:
-    """The longest pause before a fault and the longest that it lasts, in seconds; the most luck."""
+    """The longest pause before a fault and the longest that it lasts, in seconds; the most luck.
+
+    A frozen publisher has a time of its own: a standby takes over after three to five seconds.
+    `long` is how long the brokers are frozen at the end of a full run.
+    """
 
     pause: float
     hold: float
+    frozen: float
     luck: float = 1.0
+    long: float = max(LONG_HOLD.values())
 
 
-FULL = Pace(pause=2.0, hold=5.0)
-SHORT = Pace(pause=0.5, hold=1.5, luck=0.5)
+FULL = Pace(pause=2.0, hold=5.0, frozen=8.0)
+SHORT = Pace(pause=0.5, hold=1.5, frozen=1.5, luck=0.5)
 
 
 @dataclass(frozen=True)
@@ -73,5 +80,6 @@ def _drawn(kind: Kind, chance: random.Random, pace: Pace, kills: float) -> Fault
     pause, hold, luck = chance.random(), chance.random(), chance.random() * pace.luck
     also = chance.random() < kills and kind not in OF_THE_PUBLISHER
     if kind is Kind.BROKER_FROZEN_LONG:
-        return Fault(kind, pace.pause, LONG_HOLD, luck)
-    return Fault(kind, pause * pace.pause, (0.1 + 0.9 * hold) * pace.hold, luck, also)
+        return Fault(kind, pace.pause, pace.long, luck)
+    longest = pace.frozen if kind is Kind.PUBLISHER_FROZEN else pace.hold
+    return Fault(kind, pause * pace.pause, (0.1 + 0.9 * hold) * longest, luck, also)

@@ -1,10 +1,8 @@
 """Reads a topic while it is written, as the verifier does: committed records only."""
 
 import time
-from bisect import bisect_left
 from collections.abc import Iterable
 from contextlib import suppress
-from math import ceil
 from threading import Event, Thread
 from typing import Any, Self
 
@@ -13,6 +11,7 @@ from kafka.errors import KafkaError
 
 from tests.acceptance.stress.ledger import Change
 from tests.acceptance.stress.verdict import Delivered
+from tests.chaos.arrivals import Arrivals
 from tests.topics import read_topic
 
 PATIENCE = 60.0
@@ -29,22 +28,16 @@ class Reader:
     ) -> None:
         self.topic = topic
         self.changes = set(earlier)
+        self.arrivals = Arrivals()
         self._servers = servers
         self._next = {TopicPartition(topic, number): 0 for number in range(partitions)}
-        self._appended: list[int] = []
         self._stop = Event()
         self._thread = Thread(target=self._follow, daemon=True)
         self._thread.start()
 
     @property
     def records(self) -> int:
-        return len(self._appended)
-
-    def first_since(self, moment: float) -> float | None:
-        """When the first record after that moment was appended; None where there is none yet."""
-        times = sorted(self._appended)
-        at = bisect_left(times, ceil(moment * 1000))
-        return times[at] / 1000 if at < len(times) else None
+        return len(self.arrivals)
 
     def finish(self) -> list[Delivered]:
         """All that the topic holds, read anew, and the end of following it."""
@@ -98,6 +91,7 @@ class Reader:
     def _take(self, found: dict[TopicPartition, list[Any]]) -> None:
         for partition, records in found.items():
             for record in records:
-                self.changes.add(Delivered.of(record).change)
-                self._appended.append(record.timestamp)
+                delivered = Delivered.of(record)
+                self.changes.add(delivered.change)
+                self.arrivals.add(delivered)
                 self._next[partition] = record.offset + 1

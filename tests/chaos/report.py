@@ -9,6 +9,20 @@ from tests.chaos.plan import Kind
 from tests.chaos.run import SOON, Goal, Outcome, Result
 from tests.chaos.site import Setting
 
+WRONG = {
+    "lost": "lost",
+    "phantom": "phantom",
+    "inverted": "inverted",
+    "doubled": "under more than one id",
+    "altered": "came again with another sequence, change or key",
+    "misplaced": "with a key that is not their row, or that has two partitions",
+}
+OF_THEMSELVES: frozenset[int] = frozenset()
+"""The codes with which a publisher may end by itself: none, for it waits for what is away."""
+
+TAKE_OVER = 6.0
+"""Seconds: a publisher that is frozen for longer has been succeeded, where another stands by."""
+
 
 def table(result: Result) -> Iterator[str]:
     """Each kind of fault: how often, and how long until the next record arrived."""
@@ -35,17 +49,22 @@ def failures(result: Result, setting: Setting, goal: Goal, faults: int) -> Itera
     """Why the run does not pass; nothing where it does."""
     yield from _wrong(result)
     yield from _unfinished(result, goal, faults)
+    yield from _idle(result, goal)
     yield from map(_late, filter(_is_late, result.outcomes))
     if result.duplicates and setting.mode.delivery == EXACTLY_ONCE:
         yield f"{result.duplicates} came more than once, in {written(setting.mode)}"
+    yield from _never_taken_over(result, setting)
+    yield from (f"{each.fault.kind}: set aside {each.set_aside}" for each in _set_aside(result))
+    if not OF_THEMSELVES.issuperset(result.ended):
+        yield f"publishers ended by themselves, with {result.ended}"
     if any(result.stop_codes):
         yield f"publishers ended with {result.stop_codes} when they were told to stop"
 
 
 def _wrong(result: Result) -> Iterator[str]:
     for verdict in result.verdicts:
-        for what in ("lost", "phantom", "inverted"):
-            changes = sorted(getattr(verdict, what))
+        for name, what in WRONG.items():
+            changes = sorted(getattr(verdict, name))
             if changes:
                 yield f"{len(changes)} {what}; the first are {changes[:3]}"
     if result.forgotten:
@@ -59,6 +78,32 @@ def _unfinished(result: Result, goal: Goal, faults: int) -> Iterator[str]:
         yield f"{len(result.outcomes)} of {faults} faults within {goal.seconds:g} s"
     if result.events < goal.events:
         yield f"{result.events} events are fewer than {goal.events}"
+
+
+def _idle(result: Result, goal: Goal) -> Iterator[str]:
+    """A relay that does nothing but recover delivers one event for a fault."""
+    wanted = goal.for_each * (len(result.outcomes) - 1)
+    if result.arrived < wanted:
+        yield f"{result.arrived} events arrived while faults came, fewer than {wanted}"
+
+
+def _never_taken_over(result: Result, setting: Setting) -> Iterator[str]:
+    frozen = [
+        outcome.taken_over
+        for outcome in result.outcomes
+        if outcome.fault.kind is Kind.PUBLISHER_FROZEN and outcome.lasted > TAKE_OVER
+    ]
+    if setting.publishers > 1 and frozen and not any(frozen):
+        yield f"nobody took over from a publisher that was frozen for more than {TAKE_OVER:g} s"
+
+
+def _set_aside(result: Result) -> list[Outcome]:
+    """What an outage of Kafka must not do, however long it is."""
+    return [
+        outcome
+        for outcome in result.outcomes
+        if outcome.fault.kind is Kind.BROKER_FROZEN_LONG and outcome.set_aside
+    ]
 
 
 def _is_late(outcome: Outcome) -> bool:

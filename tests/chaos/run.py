@@ -1,20 +1,22 @@
 """One run: the faults of a plan, one after the other, then the verdict."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from tests.acceptance.stress.ledger import committed_units
-from tests.acceptance.stress.verdict import Verdict
+from tests.acceptance.stress.verdict import Delivered, Verdict
 from tests.chaos.faults import BREAKS
 from tests.chaos.plan import Fault, Kind
 from tests.chaos.site import Setting, Site, site
 from tests.chaos.topic import Topic
 
 PATIENCE = 90.0
-QUIET = 15.0
 LONGEST = 600.0
 SOON = 5.0
+WATCHED = {Kind.PUBLISHER_FROZEN, Kind.BROKER_FROZEN_LONG}
+"""The tables can be asked while these last."""
 
 
 class NothingArrives(Exception):
@@ -23,20 +25,29 @@ class NothingArrives(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """`recovery` is the time in seconds from the end of the fault to the next record in Kafka;
-    None where none came in time."""
+    """`began` is in seconds since the epoch; `recovery` is the time in seconds from the end of the
+    fault until an event is in Kafka that was recorded since; None where none came in time.
+
+    `set_aside` are the reasons of what was set aside meanwhile, where that was watched, and
+    `taken_over` whether another publisher became active.
+    """
 
     fault: Fault
+    began: float
     lasted: float
     recovery: float | None
+    taken_over: bool = False
+    set_aside: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class Result:
-    """`forgotten` are transactions that PostgreSQL confirmed and does not know any more."""
+    """`forgotten` are transactions that PostgreSQL confirmed and does not know any more, `arrived`
+    the events that Kafka took between the beginnings of the first and the last fault."""
 
     outcomes: Sequence[Outcome]
     verdicts: Sequence[Verdict]
+    arrived: int
     forgotten: int
     ended: Sequence[int]
     stop_codes: Sequence[int | None]
@@ -72,10 +83,16 @@ class Result:
 
 @dataclass(frozen=True)
 class Goal:
-    """Enough for a run: this many events within so many seconds."""
+    """Enough for a run: this many events within so many seconds, and of them, for each fault
+    behind the first, so many while faults come.
+
+    Where nothing arrives for `quiet` seconds at the end, the rest is lost.
+    """
 
     events: int
     seconds: float
+    for_each: int
+    quiet: float
 
 
 def run(
@@ -100,23 +117,43 @@ def run(
                 break
         else:
             write_enough(here, goal, started)
-        return judged(here, outcomes, started)
+        return judged(here, outcomes, started, goal.quiet)
 
 
 def strike(here: Site, fault: Fault) -> Outcome:
-    topic = here.side if fault.kind is Kind.TOPIC_RECREATED else here.main
     here.idle(fault.pause)
-    began = time.time()
+    before, began = here.standing, time.time()
     with BREAKS[fault.kind](here, fault):
         here.idle(fault.hold)
         if fault.kills:
-            publisher = here.publishers.active
-            publisher.kill()
-            publisher.start()
+            kill_the_active(here)
+        during = here.standing if fault.kind in WATCHED else before
     ended = time.time()
-    came = here.until(lambda: topic.reader.first_since(ended), PATIENCE)
-    arrived = topic.reader.first_since(ended)
-    return Outcome(fault, ended - began, arrived - ended if came and arrived else None)
+    recovery = recovered(here, fault, ended)
+    after = here.standing if fault.kind in WATCHED else before
+    aside = during.set_aside | after.set_aside
+    return Outcome(
+        fault,
+        began,
+        ended - began,
+        recovery,
+        taken_over=during.epoch > before.epoch,
+        set_aside=[aside[number] for number in aside.keys() - before.set_aside],
+    )
+
+
+def kill_the_active(here: Site) -> None:
+    publisher = here.publishers.active
+    publisher.kill()
+    publisher.start()
+
+
+def recovered(here: Site, fault: Fault, ended: float) -> float | None:
+    topic = here.side if fault.kind is Kind.TOPIC_RECREATED else here.main
+    arrivals = topic.reader.arrivals
+    here.until(lambda: arrivals.first_since(ended), PATIENCE)
+    arrived = arrivals.first_since(ended)
+    return None if arrived is None else arrived - ended
 
 
 def write_enough(here: Site, goal: Goal, started: float) -> None:
@@ -127,19 +164,23 @@ def write_enough(here: Site, goal: Goal, started: float) -> None:
     here.until(enough, goal.seconds)
 
 
-def judged(here: Site, outcomes: Sequence[Outcome], started: float) -> Result:
+def judged(here: Site, outcomes: Sequence[Outcome], started: float, quiet: float) -> Result:
     """Stop the writers, let everything arrive, and compare."""
     topics = (here.main, here.side)
     for topic in topics:
         topic.stop_writers()
-    for topic in topics:
-        wait_for_the_rest(here, topic)
+    wait_for_the_rest(here, topics, quiet)
     seconds = time.monotonic() - started
     codes = here.publishers.stop()
     confirmed = here.main.confirmed | here.side.confirmed
+    delivered = [topic.delivered() for topic in topics]
     return Result(
         outcomes=outcomes,
-        verdicts=[Verdict.on(here.committed(topic), topic.delivered()) for topic in topics],
+        verdicts=[
+            Verdict.on(here.committed(topic), records)
+            for topic, records in zip(topics, delivered, strict=True)
+        ],
+        arrived=arrived_among(outcomes, chain(*delivered)),
         forgotten=len(confirmed - committed_units(here.url)),
         ended=here.publishers.ended,
         stop_codes=codes,
@@ -147,15 +188,25 @@ def judged(here: Site, outcomes: Sequence[Outcome], started: float) -> Result:
     )
 
 
-def wait_for_the_rest(here: Site, topic: Topic) -> None:
+def arrived_among(outcomes: Sequence[Outcome], delivered: Iterable[Delivered]) -> int:
+    """The events, without repeats, that came between the beginnings of the first and the last."""
+    began = [outcome.began for outcome in outcomes]
+    first, last = min(began), max(began)
+    return len({each.event for each in delivered if first <= each.appended / 1000 < last})
+
+
+def wait_for_the_rest(here: Site, topics: Sequence[Topic], quiet: float) -> None:
     """Until all has arrived, or nothing has for a while."""
-    wanted = here.committed(topic)
-    seen, since = topic.reader.records, time.monotonic()
+    wanted = [here.committed(topic) for topic in topics]
+    readers = [topic.reader for topic in topics]
+    seen, since = -1, time.monotonic()
 
     def ended() -> bool:
         nonlocal seen, since
-        if topic.reader.records != seen:
-            seen, since = topic.reader.records, time.monotonic()
-        return wanted <= topic.reader.changes or time.monotonic() - since > QUIET
+        records = sum(reader.records for reader in readers)
+        if records != seen:
+            seen, since = records, time.monotonic()
+        there = all(these <= reader.changes for these, reader in zip(wanted, readers, strict=True))
+        return there or time.monotonic() - since > quiet
 
     here.until(ended, LONGEST)

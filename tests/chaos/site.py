@@ -6,11 +6,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from uuid import uuid4
 
+import psycopg
+
 from benchmarks.modes import Mode
+from publisher.adapters.journal import Journal
 from tests.acceptance.publishers import COMMAND
 from tests.acceptance.stress.ledger import Change, committed_changes, create_tables
+from tests.chaos.mode import EXACTLY_ONCE
 from tests.chaos.publishers import Publisher, Publishers
 from tests.chaos.servers import Cluster, Database, brokers, database
 from tests.chaos.topic import Topic
@@ -18,6 +23,13 @@ from tests.conftest import migrate
 
 MAIN_PARTITIONS, SIDE_PARTITIONS = 6, 2
 TICK = 0.05
+NAME = "default"
+STANDING = """
+    SELECT
+        coalesce((SELECT epoch FROM outbox_position WHERE name = %(name)s), 0),
+        ARRAY(SELECT id FROM outbox_parked WHERE publisher = %(name)s ORDER BY id),
+        ARRAY(SELECT reason FROM outbox_parked WHERE publisher = %(name)s ORDER BY id)
+"""
 
 
 @dataclass(frozen=True)
@@ -27,10 +39,17 @@ class Setting:
     mode: Mode
     seed: int
     folder: Path
-    publishers: int = 1
+    publishers: int = 2
     latency: float = 0.0
     module: Sequence[str] = COMMAND
     writers: int = 4
+
+
+class Standing(NamedTuple):
+    """How often the position was taken over, and what is set aside: the reasons by number."""
+
+    epoch: int
+    set_aside: dict[int, str]
 
 
 class Site:
@@ -63,6 +82,19 @@ class Site:
     def committed(self, topic: Topic) -> set[Change]:
         return committed_changes(self.url, topic.name)
 
+    @property
+    def standing(self) -> Standing:
+        """What the tables say of the publishers."""
+        with psycopg.connect(self.url) as connection:
+            ((epoch, ids, reasons),) = connection.execute(STANDING, {"name": NAME})
+        return Standing(epoch, dict(zip(ids, reasons, strict=True)))
+
+    @property
+    def kept_in_kafka(self) -> list[str]:
+        """The topics that exactly-once delivery rests on, beside those of the events."""
+        exact = self.setting.mode.delivery == EXACTLY_ONCE
+        return [Journal(NAME).topic, "__transaction_state"] if exact else []
+
     def publisher(self, number: int) -> Publisher:
         return Publisher(
             self.database.behind_link(self.url),
@@ -70,6 +102,7 @@ class Site:
             self.setting.folder / f"publisher-{number}",
             self.setting.module,
             **self.setting.mode.environment,
+            PUBLISHER_NAME=NAME,
             PUBLISHER_PAGE_ROWS="50",
         )
 

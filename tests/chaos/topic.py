@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Self
 from uuid import UUID
 
-from kafka import KafkaAdminClient, TopicPartition
-from kafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError
+from kafka import KafkaAdminClient
+from kafka.errors import TopicAlreadyExistsError
 
 from local.kafka import Broker
 from local.process import Process
@@ -20,7 +20,6 @@ from tests.acceptance.stress.verdict import Delivered
 from tests.chaos.reader import Reader
 
 CONFIG = {"min.insync.replicas": "2", "message.timestamp.type": "LogAppendTime"}
-PREFERRED = 0
 PATIENCE = 15.0
 WRITERS_PATIENCE = 30.0
 
@@ -56,39 +55,21 @@ class Topic:
         self._earlier += self.reader.finish()
         self._broker.delete_topic(self.name)
         deadline = time.monotonic() + PATIENCE
-        while any(self._is_known(node.address) for node in self._broker.nodes):
+        while self._lies_somewhere():
             if time.monotonic() > deadline:
                 raise TimeoutError(f"topic {self.name} was not deleted in {PATIENCE:g} s")
             time.sleep(0.1)
-        time.sleep(0.2)  # a broker forgets the name before it drops the log
 
-    def _is_known(self, address: str) -> bool:
-        with closing(KafkaAdminClient(bootstrap_servers=address)) as admin:
-            (found,) = admin.describe_topics([self.name])
-            return bool(found["error_code"] != UnknownTopicOrPartitionError.errno)
-
-    def move_leaders(self) -> None:
-        """Let the next replica of each partition lead; returns when it does, or will not soon."""
-        with closing(KafkaAdminClient(bootstrap_servers=self._broker.bootstrap_servers)) as admin:
-            wanted = {at: [*nodes[1:], nodes[0]] for at, (_, nodes) in self._placed(admin).items()}
-            admin.alter_partition_reassignments(wanted)
-            deadline = time.monotonic() + PATIENCE
-            while time.monotonic() < deadline:
-                admin.elect_leaders(PREFERRED, [self.name], raise_errors=False)
-                if all(leader == wanted[at][0] for at, (leader, _) in self._placed(admin).items()):
-                    return
-                time.sleep(0.1)
-
-    def _placed(self, admin: KafkaAdminClient) -> dict[TopicPartition, tuple[int, list[int]]]:
-        """The leader and the replicas of each partition."""
-        (topic,) = admin.describe_topics([self.name])
-        return {
-            TopicPartition(self.name, each["partition_index"]): (
-                each["leader_id"],
-                each["replica_nodes"],
+    def _lies_somewhere(self) -> bool:
+        """Whether a broker has a log of it still: it forgets the name before it drops the log."""
+        logs = {self.name: list(range(self._partitions))}
+        servers = self._broker.bootstrap_servers
+        with closing(KafkaAdminClient(bootstrap_servers=servers)) as admin:
+            return any(
+                folder["topics"]
+                for broker in admin.describe_log_dirs(logs)
+                for folder in broker["log_dirs"]
             )
-            for each in topic["partitions"]
-        }
 
     def start_writers(self, database_url: str, seed: int, threads: int) -> None:
         words = ("-m", "tests.chaos.writers", str(seed), self._gate, self._confirmed)

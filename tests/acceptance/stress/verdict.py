@@ -1,9 +1,10 @@
 """The ledger against Kafka."""
 
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple, Self
 from uuid import UUID
 
@@ -12,18 +13,34 @@ from tests.topics import read_topic
 
 
 class Delivered(NamedTuple):
-    """A record; `appended` is the time in milliseconds that Kafka gave it."""
+    """A record; `recorded` is its event's own time in seconds, `appended` Kafka's in
+    milliseconds."""
 
     event: bytes
     sequence: int
     change: Change
+    key: bytes
+    partition: int
+    recorded: float
     appended: int
 
     @classmethod
     def of(cls, record: Any) -> Self:
         headers, value = dict(record.headers), json.loads(record.value)
-        change = Change(value["row"], value["n"], UUID(value["mark"]))
-        return cls(headers["ce_id"], int(headers["ce_sequence"]), change, record.timestamp)
+        return cls(
+            event=headers["ce_id"],
+            sequence=int(headers["ce_sequence"]),
+            change=Change(value["row"], value["n"], UUID(value["mark"])),
+            key=record.key,
+            partition=record.partition,
+            recorded=datetime.fromisoformat(headers["ce_time"].decode()).timestamp(),
+            appended=record.timestamp,
+        )
+
+    @property
+    def content(self) -> tuple[int, Change, bytes]:
+        """What is the same each time that the event comes."""
+        return self.sequence, self.change, self.key
 
 
 @dataclass(frozen=True)
@@ -31,13 +48,19 @@ class Verdict:
     """What became of the changes of a topic.
 
     An inversion is a first delivery behind that of a later change of its row; a repeat is a
-    further delivery of one event.
+    further delivery of one event, which may come behind later ones: its sequence tells that it is
+    old. What came under several ids is `doubled`; an event that came again with another sequence,
+    change or key is `altered`; what has not its row for a key, or another partition than its key
+    had before, is `misplaced`.
     """
 
     committed: int
     lost: set[Change]
     phantom: set[Change]
     inverted: set[Change]
+    doubled: set[Change]
+    altered: set[Change]
+    misplaced: set[Change]
     repeated: int
 
     @classmethod
@@ -47,12 +70,15 @@ class Verdict:
         first: dict[bytes, Delivered] = {}
         for record in everything:
             first.setdefault(record.event, record)
-        changes = {record.change for record in first.values()}
+        changes = Counter(record.change for record in first.values())
         return cls(
             committed=len(committed),
-            lost=committed - changes,
-            phantom=changes - committed,
+            lost=committed - changes.keys(),
+            phantom=changes.keys() - committed,
             inverted=_inverted(list(first.values())),
+            doubled={change for change, ids in changes.items() if ids > 1},
+            altered=_altered(first, everything),
+            misplaced=_misplaced(everything),
             repeated=len(everything) - len(first),
         )
 
@@ -62,8 +88,11 @@ class Verdict:
 
 
 def judge(database_url: str, bootstrap_servers: str, topic: str) -> Verdict:
+    """AssertionError for what not even a publisher with a fault in it may do."""
     committed = committed_changes(database_url, topic)
-    return Verdict.on(committed, map(Delivered.of, read_topic(bootstrap_servers, topic)))
+    verdict = Verdict.on(committed, map(Delivered.of, read_topic(bootstrap_servers, topic)))
+    assert (verdict.doubled, verdict.altered, verdict.misplaced) == (set(), set(), set())
+    return verdict
 
 
 def _inverted(firsts: Sequence[Delivered]) -> set[Change]:
@@ -82,3 +111,17 @@ def inversions(changes: Sequence[tuple[int, int]]) -> list[int]:
             found.append(at)
         highest[row] = max(highest[row], place)
     return found
+
+
+def _altered(first: Mapping[bytes, Delivered], everything: Sequence[Delivered]) -> set[Change]:
+    return {each.change for each in everything if each.content != first[each.event].content}
+
+
+def _misplaced(everything: Sequence[Delivered]) -> set[Change]:
+    homes: dict[bytes, int] = {}
+    return {
+        each.change
+        for each in everything
+        if each.key != str(each.change.row).encode()
+        or each.partition != homes.setdefault(each.key, each.partition)
+    }

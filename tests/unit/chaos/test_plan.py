@@ -1,8 +1,9 @@
 """The plan is what its seed says."""
 
 from collections import Counter
+from dataclasses import replace
 
-from tests.chaos.plan import FULL, REPEATED, Kind, planned
+from tests.chaos.plan import FULL, LONG_HOLD, REPEATED, Kind, planned
 
 
 def test_the_same_seed_repeats_the_sequence_of_faults() -> None:
@@ -25,3 +26,16 @@ def test_a_part_of_the_faults_kills_the_publisher_too_and_none_that_is_its_own()
     assert 20 < sum(fault.kills for fault in faults) < 80
     assert not any(fault.kills for fault in faults if fault.kind.startswith("publisher"))
     assert all(fault.kills for fault in planned(7, [Kind.BROKER_FROZEN], 5, FULL, kills=1.0))
+
+
+def test_a_publisher_may_be_frozen_for_longer_than_a_standby_needs_to_see_it() -> None:
+    frozen = planned(7, [Kind.PUBLISHER_FROZEN], 100, FULL)
+    assert 7.5 < max(fault.hold for fault in frozen) <= 8
+    assert max(fault.hold for fault in planned(7, [Kind.BROKER_FROZEN], 100, FULL)) <= 5
+
+
+def test_the_long_freeze_is_longer_than_the_default_delivery_time_out_of_each_client() -> None:
+    defaults = {"kafka-python": 120, "librdkafka": 300}
+    for client, seconds in defaults.items():
+        (fault,) = planned(7, [Kind.BROKER_FROZEN_LONG], 15, replace(FULL, long=LONG_HOLD[client]))
+        assert fault.hold > seconds
