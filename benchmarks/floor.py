@@ -1,7 +1,8 @@
 """The floor of latency: a producer alone that sends records at a steady pace.
 
 `python -m benchmarks.floor CLIENT BOOTSTRAP_SERVERS TOPIC RATE EVENTS` prints, in its last line,
-a JSON list of the times at which the records 1, 2, ... were given to the client.
+a JSON list of the times at which the records 1, 2, ... were given to the client. It does not
+linger, whatever the publisher does: else to linger longer would raise the floor, too.
 """
 
 from __future__ import annotations
@@ -12,20 +13,20 @@ import time
 from collections.abc import Callable, Mapping
 from uuid import uuid4
 
-from confluent_kafka import Producer
-from kafka import KafkaProducer
-
+from benchmarks import producers
 from benchmarks.bare import FLUSH_SECONDS
 from benchmarks.database import KEYS, VALUE_BYTES
-from publisher.adapters import kafka_config, librdkafka_config
+from publisher.adapters.librdkafka import ANY, NOW
 from publisher.delivery import CloudEvents
 from publisher.ports import Record, Row
+from publisher.service import spare_the_collector
 
 Send = Callable[[Record], object]
 
 
 def main(client: str, servers: str, topic: str, rate: int, events: int) -> None:
     send, flush = CLIENTS[client](servers)
+    spare_the_collector()
     start, times = time.monotonic(), []
     for number in range(1, events + 1):
         ready = record(topic, number)
@@ -56,7 +57,7 @@ def record(topic: str, number: int) -> Record:
 
 
 def _kafka_python(servers: str) -> tuple[Send, Callable[[], object]]:
-    producer = KafkaProducer(**{**kafka_config.DEFAULTS, "bootstrap_servers": servers.split(",")})
+    producer = producers.kafka_python(servers, linger_ms=0)
 
     def send(record: Record) -> object:
         return producer.send(record.topic, record.value, record.key, record.headers)
@@ -65,10 +66,11 @@ def _kafka_python(servers: str) -> tuple[Send, Callable[[], object]]:
 
 
 def _librdkafka(servers: str) -> tuple[Send, Callable[[], object]]:
-    producer = Producer({**librdkafka_config.DEFAULTS, "bootstrap.servers": servers})
+    producer = producers.librdkafka(servers, linger_ms=0)
 
     def send(record: Record) -> None:
-        producer.produce(record.topic, record.value, record.key, headers=dict(record.headers))
+        _, topic, key, value, headers = record
+        producer.produce(topic, value, key, ANY, None, None, NOW, headers)
         producer.poll(0)
 
     return send, lambda: producer.flush(FLUSH_SECONDS)
