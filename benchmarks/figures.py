@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import operator
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from math import ceil
 from statistics import median
 from typing import TextIO
 
 from rich.console import JustifyMethod
 from rich.table import Table
+
+NOT_JUDGED = "not full size"
 
 _COMPARISONS = {">=": operator.ge, "<=": operator.le, "<": operator.lt}
 
@@ -37,11 +39,15 @@ class Figure:
     name: str
     value: float
     goal: Goal | None = None
+    full_size: bool = True
 
     @property
     def verdict(self) -> str:
+        """Whether the goal is met, which what is measured below its full size does not tell."""
         if self.goal is None:
             return ""
+        if not self.full_size:
+            return NOT_JUDGED
         return "met" if self.goal.met_by(self.value) else "missed"
 
 
@@ -66,6 +72,11 @@ class Repeat:
 def percentile(values: Collection[float], percent: float) -> float:
     """The least of the values that so many percent of them do not exceed."""
     return sorted(values)[max(0, ceil(len(values) * percent / 100) - 1)]
+
+
+def below_full_size(figures: Iterable[Figure]) -> list[Figure]:
+    """The same numbers beside the same goals, none of which is judged."""
+    return [replace(figure, full_size=False) for figure in figures]
 
 
 def median_ratio(repeats: Sequence[Repeat]) -> float:

@@ -1,9 +1,12 @@
 """What the rounds of a drain come to."""
 
+from contextlib import nullcontext
+
 import pytest
 
 from benchmarks import drain
 from benchmarks.log import Arrivals
+from benchmarks.modes import Mode
 
 
 def run(rate: float, cpu: float = 10.0, megabytes: float = 60.0) -> drain.Run:
@@ -55,6 +58,24 @@ def test_the_goals_stand_beside_what_they_are_for() -> None:
         "drain.kafka-python.exactly-once.vs_at_least_once": ">= 0.8",
         "drain.librdkafka.exactly-once.vs_at_least_once": ">= 0.8",
     }
+
+
+@pytest.mark.parametrize(
+    ("events", "verdicts"),
+    [(100_000, {"", "met", "missed"}), (99_999, {"", "not full size"})],
+    ids=["full", "smaller"],
+)
+def test_a_backlog_below_full_size_is_measured_beside_its_goals_and_not_judged(
+    events: int, verdicts: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = [*drain.figures("kafka-python", rounds())]
+    monkeypatch.setattr(drain, "stage", lambda *_: nullcontext())
+    monkeypatch.setattr(drain, "_client", lambda *_: expected)
+    found = drain.measure(events, [Mode("kafka-python", "at-least-once")], print)
+    assert {figure.verdict for figure in found} == verdicts
+    assert [(f.name, f.value, f.goal) for f in found] == [
+        (f.name, f.value, f.goal) for f in expected
+    ]
 
 
 def test_one_delivery_alone_is_not_compared_with_the_other() -> None:

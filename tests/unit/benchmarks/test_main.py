@@ -22,7 +22,7 @@ from benchmarks import (
     write,
 )
 from benchmarks.__main__ import main
-from benchmarks.figures import Figure
+from benchmarks.figures import Figure, Goal, below_full_size
 from benchmarks.log import Arrivals, NotMeasured
 from benchmarks.modes import FASTEST, Mode
 from local.process import DiedEarly, Process
@@ -163,6 +163,16 @@ def test_a_missed_goal_is_a_failure_and_its_figures_are_written(
     measured(**miss)
     assert main([]) == 1
     assert set(json.loads(results.read_text())) >= REQUIRED
+
+
+@pytest.mark.usefixtures("results")
+def test_a_goal_that_is_not_judged_fails_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = below_full_size([Figure("drain.librdkafka.vs_bare", 0.1, Goal(">=", 0.9))])
+    monkeypatch.setattr(drain, "measure", lambda *_: small)
+    assert main(["--only=drain", "--events=7"]) == 0
+    assert "not full size" in capsys.readouterr().out
 
 
 def test_a_path_that_cannot_be_written_is_told_before_anything_is_measured(
