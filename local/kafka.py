@@ -1,13 +1,14 @@
 """Kafka on this machine: named by the environment, a container, Apache's jars, or a wheel's."""
 
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Literal
 
 from kafka import KafkaAdminClient
-from kafka.errors import KafkaError
+from kafka.errors import InvalidReplicationFactorError, KafkaError
 
 from local import apache, tansu
 from local.container import container, engine_host
@@ -58,14 +59,26 @@ class Broker(Server):
     def create_topic(
         self, name: str, partitions: int = 1, config: Mapping[str, str] | None = None
     ) -> None:
-        """Create a topic and wait for its leaders; kafka.errors.TopicAlreadyExistsError."""
+        """Create a topic and wait for its leaders; kafka.errors.TopicAlreadyExistsError.
+
+        A broker that has just woken up is waited for: no topic can have replicas there until the
+        controller has heard of it.
+        """
         topic = {
             "num_partitions": partitions,
             "replication_factor": min(3, max(1, len(self.nodes))),
             "configs": dict(config or {}),
         }
+        deadline = time.monotonic() + 20
         with _admin(self.bootstrap_servers) as admin:
-            admin.create_topics({name: topic}, wait_for_metadata=True)
+            while True:
+                try:
+                    admin.create_topics({name: topic}, wait_for_metadata=True)
+                    return
+                except InvalidReplicationFactorError:
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.1)
 
     def delete_topic(self, name: str) -> None:
         """Delete a topic; kafka.errors.UnknownTopicOrPartitionError."""

@@ -23,6 +23,7 @@ from publisher.adapters.memory_broker import MemoryBroker
 from publisher.errors import BrokerUnavailable, RecordRejected, TopicUnavailable
 from publisher.ports import Broker, Delivery, Record, Tenure, Topic, TopicSettings
 from publisher.position import Checkpoint, Position, Snapshot
+from publisher.stop import GRACE
 from tests.conftest import MakeTopic
 from tests.needs import unmet
 from tests.topics import read_topic
@@ -128,17 +129,11 @@ def on_kafka(kind: str, server: Server, topic: str) -> Iterator[Subject]:
     broker.close()
 
 
-STILL = 3.0
-"""Seconds without an acknowledgement after which none is expected."""
-
-
 def settled(delivery: Delivery, seconds: float = 20.0) -> int:
     """Settle until nothing more can come."""
     end, done = time.monotonic() + seconds, delivery.settle(0.0)
-    moved = time.monotonic()
-    while not (delivery.error or delivery.arrived) and time.monotonic() < min(end, moved + STILL):
-        before, done = done, delivery.settle(0.2)
-        moved = moved if before == done else time.monotonic()
+    while not (delivery.error or delivery.arrived) and time.monotonic() < end:
+        done = delivery.settle(0.2)
     return done
 
 
@@ -243,7 +238,7 @@ def test_a_closed_broker_leaves_no_thread(frozen: Frozen) -> None:
     frozen.broker.send([frozen.record(n) for n in range(9)], END)
     started = time.monotonic()
     frozen.broker.close()
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < GRACE
     assert set(threading.enumerate()) <= before
 
 
@@ -260,7 +255,7 @@ def test_a_server_that_cannot_be_asked_is_an_outage_and_what_is_on_its_way_stays
         started = time.monotonic()
         with pytest.raises(BrokerUnavailable):
             frozen.broker.unavailable({frozen.topic})
-        assert time.monotonic() - started < 2.9
+        assert time.monotonic() - started < 3.9, "a question takes 2 s"
     frozen.freeze(False)
     assert settled(delivery) == 1
     eventually(lambda: frozen.broker.unavailable({frozen.topic}) == {}, timeout=15)
@@ -320,7 +315,7 @@ def test_an_unknown_topic_is_named_quickly(library: Client, durable_broker: Serv
     broker.open()
     started = time.monotonic()
     missing = broker.unavailable({"no.such.topic"})
-    assert time.monotonic() - started < 2.0
+    assert time.monotonic() - started < 10.0
     assert "topic 'no.such.topic' does not exist" in missing["no.such.topic"]
     assert "outbox-publisher topics create" in missing["no.such.topic"]
     assert broker.unavailable({"no.such.topic"}) == missing
