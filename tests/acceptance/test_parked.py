@@ -1,6 +1,7 @@
 """A record that Kafka refuses, and a topic that is not there, as their operator meets them."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,15 @@ def firsts(broker: Broker, topic: str, key: bytes) -> list[bytes]:
     return list(dict.fromkeys(found))
 
 
+def delays(broker: Broker, topic: str) -> list[float]:
+    """The seconds between recording and sending, of each record."""
+    return [
+        record.timestamp / 1000
+        - datetime.fromisoformat(dict(record.headers)["ce_time"].decode()).timestamp()
+        for record in read_topic(broker.bootstrap_servers, topic)
+    ]
+
+
 def test_a_refused_record_parks_its_key_until_it_is_skipped(
     publisher: Publisher,
     migrated_database_url: str,
@@ -129,14 +139,24 @@ def test_a_topic_that_is_missing_is_held_and_resumes_while_others_never_waited(
 ) -> None:
     topic = make_topic()
     later = f"{topic}.later"
+    eventually(lambda: publisher.ready()["ready"], timeout=60)
+    waits = publisher.waits
     write(migrated_database_url, later, (b"a", b"a1"), (b"b", b"b1"))
     write(migrated_database_url, topic, (b"c", b"c1"))
     eventually(lambda: firsts(durable_broker, topic, b"c") == [b"c1"], timeout=60)
     (held,) = publisher.ready()["set_aside"]
     assert f"topic {later!r}" in held
+    for number in range(2, 20):
+        write(migrated_database_url, topic, (b"c", b"c%d" % number))
+        write(migrated_database_url, later, (b"b", b"b%d" % number))
+    everything = [b"c%d" % number for number in range(1, 20)]
+    eventually(lambda: firsts(durable_broker, topic, b"c") == everything, timeout=60)
+    assert publisher.waits == waits, publisher.lines
+    assert max(delays(durable_broker, topic)) < 15
     write(migrated_database_url, later, (b"a", b"a2"))
     durable_broker.create_topic(later)
     eventually(lambda: firsts(durable_broker, later, b"a") == [b"a1", b"a2"], timeout=60)
+    assert firsts(durable_broker, later, b"b") == [b"b%d" % number for number in range(1, 20)]
     eventually(lambda: not publisher.ready()["set_aside"], timeout=60)
     write(migrated_database_url, later, (b"a", b"a3"))
     eventually(lambda: firsts(durable_broker, later, b"a") == [b"a1", b"a2", b"a3"], timeout=30)
