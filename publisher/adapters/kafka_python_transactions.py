@@ -32,10 +32,11 @@ _FENCED = (kafka.ProducerFencedError, kafka.InvalidProducerEpochError)
 
 
 class KafkaPythonTransaction:
-    """A page and its end on their way."""
+    """A page and its end on their way; after `seconds`, Kafka has aborted it."""
 
-    def __init__(self, records: Sequence[Record]) -> None:
-        self._records = records
+    def __init__(self, records: Sequence[Record], seconds: float) -> None:
+        self._records, self._seconds = records, seconds
+        self._deadline = time.monotonic() + seconds
         self.futures: list[Any] = []
         self.commit: Any = None
         self.error: Unavailable | None = None
@@ -70,6 +71,10 @@ class KafkaPythonTransaction:
             self.error = self._failure(exc)
         elif ended:
             self.error = BrokerUnavailable(reasons.transaction_failed("not all of it arrived"))
+        elif time.monotonic() > self._deadline:
+            # The client may wait for ever where brokers left and came back.
+            why = f"no answer within its time-out, {self._seconds:g} s"
+            self.error = BrokerUnavailable(reasons.transaction_failed(why))
 
     def fail(self, exc: Exception) -> None:
         """It cannot be sent whole, so nothing of it is."""
@@ -118,7 +123,8 @@ class KafkaPythonTransactions(KafkaPythonBroker, Journaled):
 
     def send(self, records: Sequence[Record], end: Checkpoint) -> KafkaPythonTransaction:
         self._make_certain(end)
-        page, producer = KafkaPythonTransaction(records), self._live
+        producer = self._live
+        page = KafkaPythonTransaction(records, producer.config["transaction_timeout_ms"] / 1000)
         send, futures = producer.send, page.futures
         try:
             producer.begin_transaction()

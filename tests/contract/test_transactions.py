@@ -168,6 +168,39 @@ def test_what_nobody_succeeds_hides_what_is_behind_it_for_half_a_minute_at_most(
         )
 
 
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("kafka-python", {"transaction_timeout_ms": "2000"}),
+        ("librdkafka", {"transaction_timeout_ms": "2000", "socket_timeout_ms": "2000"}),
+    ],
+)
+def test_a_transaction_that_outlives_its_time_out_is_tried_again(
+    breakable_broker: Server,
+    make_topic: MakeTopic,
+    journal: Journal,
+    name: str,
+    settings: dict[str, str],
+) -> None:
+    topic = make_topic(on=breakable_broker)
+    broker = client(name).transactions(breakable_broker.bootstrap_servers, settings, journal)
+    with closing(broker):
+        broker.open()
+        broker.recover(fresh(), held)
+        committed(broker.send(page(topic, b"before"), ENDS[0]))
+        breakable_broker.freeze()
+        try:
+            late = broker.send(page(topic, b"late"), ENDS[1])
+            eventually(lambda: late.settle(0.1) or late.error, timeout=20)
+        finally:
+            breakable_broker.thaw()
+        assert isinstance(late.error, BrokerUnavailable)
+        assert not late.arrived
+        broker.close()
+        broker.open()
+        assert broker.recover(mirrored(), held) in (ENDS[0], ENDS[1])
+
+
 def test_a_predecessor_that_wakes_up_is_fenced_and_nothing_of_it_arrives(
     make: Make, topic: str, durable_broker: Server
 ) -> None:

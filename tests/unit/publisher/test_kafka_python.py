@@ -76,7 +76,7 @@ class Ended:
     "future", [Pending(), Future().failure(kafka.OutOfOrderSequenceNumberError())]
 )
 def test_a_commit_of_which_a_record_did_not_arrive_is_none(future: Future) -> None:
-    page = KafkaPythonTransaction([RECORD, RECORD._replace(id=8)])
+    page = KafkaPythonTransaction([RECORD, RECORD._replace(id=8)], 30.0)
     page.futures, page.commit = [done(), future, done()], Ended()
     assert page.settle(0.0) == 0
     assert not page.arrived
@@ -84,7 +84,7 @@ def test_a_commit_of_which_a_record_did_not_arrive_is_none(future: Future) -> No
 
 
 def test_a_commit_of_which_all_arrived_is_one() -> None:
-    page = KafkaPythonTransaction([RECORD])
+    page = KafkaPythonTransaction([RECORD], 30.0)
     page.futures, page.commit = [done(), done()], Ended()
     assert page.settle(0.0) == 1
     assert page.arrived
