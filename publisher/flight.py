@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from publisher.ports import Delivery, Limits
+from publisher.ports import Delivery, Limits, Row
 from publisher.retry import Retry
 from publisher.window import Page
 
@@ -27,6 +27,11 @@ class Flight:
 
     def __post_init__(self) -> None:
         self.bytes = sum(len(row.value) for row in self.page.rows if row.value is not None)
+
+    @property
+    def waiting(self) -> Sequence[Row]:
+        """Its rows behind those that are acknowledged."""
+        return self.page.rows[self.acknowledged :]
 
     @property
     def landed(self) -> bool:

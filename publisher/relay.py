@@ -15,7 +15,6 @@ from publisher.bookmark import Bookmark
 from publisher.delivery import CloudEvents
 from publisher.errors import (
     BrokerFenced,
-    BrokerUnavailable,
     RecordRejected,
     StandsBy,
     StoreUnavailable,
@@ -32,6 +31,7 @@ from publisher.ports import Broker, Limits, Row, Store, Tenure
 from publisher.position import Checkpoint, Position
 from publisher.recall import Recall
 from publisher.retry import Retry
+from publisher.stall import Stall
 from publisher.stop import Stop
 from publisher.wakeup import Sleeper
 from publisher.window import Page, Window
@@ -336,7 +336,7 @@ class Relay:
         A row that is refused alone is set aside with its key. What fails twice at the same row is
         tried alone too, whatever the error.
         """
-        rows = flight.page.rows[flight.acknowledged :]
+        rows = flight.waiting
         self._broker.close()
         self._flights.clear()
         if flight.retry is not None and flight.acknowledged:
@@ -386,31 +386,15 @@ class Relay:
         """Name the reason where records have been waiting for long; they stay on their way."""
         if not self._flights or self._clock() - self._moved_at < self._pace.stall:
             return
-        rows = self._flights[0].page.rows[self._flights[0].acknowledged :]
-        stall = self._stall(rows)
+        stall = Stall(self._flights[0].waiting, self._pace.stall)
         if self._health.reason is None:
-            self._set_back(stall)
-        if not rows:
-            raise stall
-        self._broker.forget_topics()
-        topics = {row.topic for row in rows}
-        missing = self._broker.unavailable(topics)
+            self._set_back(stall.named(self._broker))
+        missing = stall.missing(self._broker)
         if missing:  # Given back, it can be held.
             self._broker.close()
             self._flights.clear()
-            raise TopicUnavailable("; ".join(missing.values()))
-        waiting = self._broker.leaderless(topics)
-        raise TopicUnavailable("; ".join(waiting.values())) if waiting else stall
-
-    def _stall(self, rows: Sequence[Row]) -> BrokerUnavailable:
-        what, topic = "the position behind rows that are set aside", "its topic"
-        if rows:
-            what = f"outbox row {rows[0].id} for topic {rows[0].topic!r}"
-            topic = "this topic"
-        return BrokerUnavailable(
-            f"Kafka does not acknowledge {what}, which was sent more than {self._pace.stall:g} s "
-            f"ago: look at the brokers that hold {topic}, and at its min.insync.replicas"
-        )
+            raise TopicUnavailable(missing)
+        raise stall.explained(self._broker)
 
     def _stand_by(self, exc: StandsBy) -> None:
         """Leave the position to another one; what is on its way here would only repeat events."""
