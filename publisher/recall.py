@@ -55,9 +55,10 @@ class Recall:
         """The store was opened: what it has counts, and where another publisher held the position
         since, the retry is over."""
         if inherited:
+            self.retry = None
             self._parking.forget()
         self._parking.take_over()
-        if inherited or (self.retry and self._parking.find(self.retry.number) is None):
+        if self.retry and self._parking.find(self.retry.number) is None:
             self.retry = None
 
     def rewind(self) -> None:
@@ -132,10 +133,13 @@ class Recall:
         return ()
 
     def _is_held(self, retry: Retry) -> bool:
-        missing = self._broker.unavailable({retry.parked.topic})
-        if missing:
-            self.forbidden(retry, missing[retry.parked.topic])
-        return bool(missing)
+        topic = retry.parked.topic
+        why = self._broker.unavailable({topic}).get(topic)
+        if retry.parked.key is not None and self._parking.holds(topic):
+            why = f"the whole topic {topic!r} is held"  # Its retry sends what this key waits for.
+        if why is not None:
+            self.forbidden(retry, why)
+        return why is not None
 
     def forbidden(self, retry: Retry, why: str) -> None:
         """The topic of the retry cannot be written now."""

@@ -49,7 +49,7 @@ class Journaled(ABC):
         """The newest position that was committed."""
 
     def recover(self, tenure: Tenure, confirm: Confirm) -> Checkpoint:
-        self._tenure, self._confirm = tenure, confirm
+        self._tenure, self._confirm, self._certain = tenure, confirm, None
         self._create_journal()
         with self._reaching():
             return recover(

@@ -110,6 +110,7 @@ class PostgresStore:
         self._patience = PATIENCE
         self._slow: object = None
         self._held: tuple[guards.Identity, datetime, int] | None = None
+        self._inherited = True
         self._was_open = False
 
     @property
@@ -130,6 +131,7 @@ class PostgresStore:
             self.close()
             raise
         self._heartbeat = Heartbeat(self._live, self._settle)
+        self._inherited = False  # It is told, and not before.
         return tenure
 
     def _connect(self) -> None:
@@ -171,17 +173,19 @@ class PostgresStore:
         guards.refuse_other_history(self._name, stored=stored, found=self._identity)
         if epoch == 1:
             self._announce(position)
+        self._compare(stored, epoch, stored_at)
         return Tenure(
             position,
             source,
-            inherited=self._inherits(stored, epoch, stored_at),
+            inherited=self._inherited,
             mirrored=mirrored,
             database=f"{self._identity.system_identifier}/{oid}",
             fresh=epoch == 1,
         )
 
-    def _inherits(self, stored: guards.Identity, epoch: int, stored_at: datetime) -> bool:
-        """Whether the position is another one's, or what came behind it is not certain any more.
+    def _compare(self, stored: guards.Identity, epoch: int, stored_at: datetime) -> None:
+        """See whether the position is another one's, or what came behind it is not certain any
+        more.
 
         The epochs of two histories may go on alike. A crash takes back what the disk did not have,
         and transactions get numbers that snapshots of before count as past.
@@ -190,7 +194,7 @@ class PostgresStore:
         held, self._held = self._held, (stored, since, epoch)
         if held is not None and held[1] != since:
             log.warning("going back", reason=guards.CRASHED, to=stored_at.isoformat())
-        return held != (stored, since, epoch - 1)
+        self._inherited |= held != (stored, since, epoch - 1)
 
     def _take_position(self) -> tuple[int, Position, datetime, bool, int, guards.Identity]:
         """Its epoch, where it is, when it was stored there, whether that is a mirror of Kafka, the
@@ -414,8 +418,9 @@ class PostgresStore:
 
     @contextmanager
     def _answering(self, kind: object) -> Iterator[None]:
-        with self._saying(_SPAN):
-            self._settle()
+        if self._foreseen is not None:
+            with self._saying(_SPAN):
+                self._settle()
         with self._saying(kind):
             yield
 

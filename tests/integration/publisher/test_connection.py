@@ -168,6 +168,12 @@ def test_a_foreseen_page_that_takes_too_long_is_given_up_like_any_other(
             answer()
         assert not store.is_open
         assert store._patience == 2 * impatient
+        blocker.rollback()
+        store.open()
+        store.backlog(Position())  # What is quick says nothing of a page.
+        assert store._live.patience == store._patience == 2 * impatient
+        store.span(Position(NOTHING, NOTHING), 0, 10, Limits())
+        assert store._live.patience == store._patience == impatient
 
 
 def test_a_foreseen_page_of_a_server_that_stands_still_is_waited_for_once(

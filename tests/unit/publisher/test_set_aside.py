@@ -14,6 +14,7 @@ from publisher.errors import StoreUnavailable
 from publisher.health import Health
 from publisher.ports import Limits, Parked, Request
 from publisher.relay import Pace, Relay
+from publisher.window import Page
 
 KINDS: dict[str, Callable[[], MemoryBroker]] = {
     "at least once": MemoryBroker,
@@ -507,6 +508,38 @@ def test_a_key_of_a_topic_that_is_held_waits_for_the_topic(world: World) -> None
     request = world.ask("retry", 1)
     world.steps()
     assert world.database.outcomes[request] == "the whole topic 't' is held: mend it first"
+
+
+def test_a_retry_of_a_key_ends_where_its_topic_is_held_meanwhile(world: World) -> None:
+    world.kafka.rejected = {1}
+    world.write(b"a", b"a")
+    world.steps()
+    world.kafka.rejected = set()
+    world.ask("retry", 1)
+    send = world.relay._send
+
+    def missing_for_a_moment(page: Page) -> bool:
+        held = any(parked.key is None for parked in world.database.parked.values())
+        world.kafka.missing = {} if held else {"t": "topic 't' does not exist"}
+        try:
+            return send(page)
+        finally:
+            world.kafka.missing = {}
+
+    world.relay._send = missing_for_a_moment  # type: ignore[method-assign]
+    while world.relay._recall.retry is None:
+        world.steps(1, 0.001)
+    for _ in range(5):
+        world.write(b"b", b"a")
+        world.steps(1, 0.001)
+    world.steps(count=200, seconds=0.5)
+    assert world.database.parked.keys() == {1}
+    world.ask("retry", 1)
+    world.steps(count=200, seconds=0.5)
+    assert world.database.parked == {}
+    for key in (b"a", b"b"):
+        assert world.arrived(key) == [r.id for _, r in world.database.rows if r.key == key]
+        assert len(world.arrived(key)) == len([r for r in world.kafka.log if r.key == key])
 
 
 ACTIONS = st.lists(
