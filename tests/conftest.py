@@ -10,6 +10,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import settings
 
 from local.kafka import Broker, kafka
 from local.ladder import NothingAvailable
@@ -17,6 +18,10 @@ from local.postgres import Postgres, database_name, django_settings, postgres
 from local.scratch import ROOT
 from tests.needs import unmet
 from tests.writers import execute
+
+# How long an example takes is the machine's business.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 _numbers = count(1)
 

@@ -273,9 +273,7 @@ def _short_statements(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_events_of_any_program_applied_in_order_give_the_rows() -> None:
-    run_state_machine_as_test(
-        Program, settings=settings(max_examples=100, stateful_step_count=30, deadline=None)
-    )
+    run_state_machine_as_test(Program, settings=settings(max_examples=100, stateful_step_count=30))
 
 
 def first_row_only(self: Table, writes: Any, buffer: Buffer) -> None:
@@ -315,7 +313,6 @@ def test_programs_find_a_fault(
             settings=settings(
                 max_examples=200,
                 stateful_step_count=30,
-                deadline=None,
                 database=None,
                 phases=[Phase.generate],
             ),

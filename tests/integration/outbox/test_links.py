@@ -628,9 +628,7 @@ def applied(events: list[Any], topic: str) -> dict[Any, set[Any]]:
 
 
 @given(programs)
-@settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_events_applied_in_order_give_the_table(program: list[Any]) -> None:
     with transaction.atomic():
         Person.objects.bulk_create([Person(pk=number) for number in OTHERS])

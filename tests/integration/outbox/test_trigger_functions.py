@@ -25,9 +25,7 @@ def ask(sql: str, *params: object) -> list[object]:
         return [value for (value,) in cursor.fetchall()]
 
 
-@settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(PATTERNS.filter(lambda value: value - value == 0), max_size=200))
 # Of these, PostgreSQL's own text has more digits.
 @example([1e23, 9.5e21, 5e22, -1e23])

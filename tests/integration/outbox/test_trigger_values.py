@@ -117,7 +117,6 @@ VALUES: dict[str, tuple[str, st.SearchStrategy[Any]]] = {
 }
 EXAMPLES = settings(
     max_examples=40,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

@@ -639,7 +639,7 @@ def mend(world: World) -> None:
             return
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(kind=st.sampled_from(list(KINDS)), actions=ACTIONS)
 def test_whatever_happens_all_arrives_and_each_key_in_order(
     kind: str, actions: list[tuple[str, Any]]

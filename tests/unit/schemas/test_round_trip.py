@@ -183,7 +183,7 @@ def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(event=events())
 def test_what_an_event_writes_is_strict_json_and_its_class_reads_it_back(event: Event) -> None:
     text = encode(event)
