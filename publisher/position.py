@@ -31,6 +31,11 @@ class Snapshot:
         at = bisect_left(self.in_progress, xid)
         return self.in_progress[at : at + 1] != (xid,)
 
+    def below(self, xid: int) -> Snapshot:
+        """What it sees of the transactions below that one."""
+        xmax = min(self.xmax, xid)
+        return Snapshot(min(self.xmin, xmax), xmax, tuple(x for x in self.in_progress if x < xmax))
+
 
 NOTHING = Snapshot(1, 1)
 """The snapshot that sees no transaction: a position there publishes every retained row."""

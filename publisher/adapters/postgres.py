@@ -34,6 +34,7 @@ from publisher.adapters.parked_tables import (
 from publisher.adapters.pooler import shares_sessions
 from publisher.adapters.tables import (
     array,
+    disarm_restored,
     end_holder,
     ended,
     lock_position,
@@ -171,6 +172,7 @@ class PostgresStore:
             self._republish(stored, stored_at - self._margin)
             epoch, position, _, mirrored, oid, stored = self._take_position()
         guards.refuse_other_history(self._name, stored=stored, found=self._identity)
+        disarm_restored(self._live, self._name, self._identity)
         if epoch == 1:
             self._announce(position)
         self._compare(stored, epoch, stored_at)
@@ -211,7 +213,7 @@ class PostgresStore:
 
     def _republish(self, stored: guards.Identity, since: datetime) -> None:
         """Adopt another history, and publish again what it may hold under ids used before."""
-        moved = rebase_position(self._live, self._name, self._identity, since)
+        moved = rebase_position(self._live, self._name, self._identity, since).position
         log.warning(
             "publishing again",
             reason=guards.other_history(self._name, stored=stored, found=self._identity),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from psycopg import errors as pg
 
@@ -170,33 +171,84 @@ def remove_position(connection: Connection, name: str) -> bool:
     return True
 
 
+class Rebased(NamedTuple):
+    """Where a position was moved to, and how many rows it has not published look so from now on
+    (counted up to a cap)."""
+
+    position: Position
+    left_out: int = 0
+
+
 def rebase_position(
-    connection: Connection, name: str, identity: Identity, since: datetime
-) -> Position:
-    """Move the position so that what was recorded since then is published again."""
+    connection: Connection,
+    name: str,
+    identity: Identity,
+    since: datetime,
+    *,
+    skip_unpublished: bool = False,
+) -> Rebased:
+    """Move the position so that what was recorded since then is published again.
+
+    What is not published yet still will be, unless it shall be skipped. Where there is no position
+    of this name, only what was recorded since then is published.
+    """
     with connection.transaction():
         connection.execute(statement("lock_retention"))
-        _disarm_restored(connection, since)
-        row = connection.execute(
-            statement("rebase_position"),
-            {
-                "name": name,
-                "system_identifier": identity.system_identifier,
-                "timeline": identity.timeline,
-                "since": since,
-            },
-        ).fetchone()
-        assert row is not None  # noqa: S101  # an upsert returns its row
-        connection.execute(statement("rebase_parked"), {"name": name, "prev": row[0]})
-    return Position(Snapshot.parse(row[0]))
+        rebased = _rebased(connection, name, since, skip_unpublished)
+        moved = {"name": name, "prev": str(rebased.position.prev)}
+        connection.execute(statement("rebase_parked"), moved)
+        skips = name if skip_unpublished else None
+        disarm_restored(connection, name, identity, since=since, skips=skips)
+        connection.execute(statement("rebase_position"), {**moved, **asdict(identity)})
+    return rebased
 
 
-def _disarm_restored(connection: Connection, since: datetime) -> None:
+def _rebased(connection: Connection, name: str, since: datetime, skip_unpublished: bool) -> Rebased:
+    found = connection.execute(statement("rebase_from"), {"name": name, "since": since})
+    ((lowest, prev),) = found
+    if prev is not None and not skip_unpublished:
+        return Rebased(Position(Snapshot.parse(prev).below(int(lowest))))
+    moved = Snapshot(int(lowest), int(lowest))
+    params = {"name": name, "since": since, "moved": str(moved), "cap": CAP}
+    ((left_out,),) = connection.execute(statement("left_out"), params)
+    return Rebased(Position(moved), left_out)
+
+
+def disarm_restored(
+    connection: Connection,
+    name: str,
+    identity: Identity,
+    *,
+    since: datetime | None = None,
+    skips: str | None = None,
+) -> None:
+    """Give rows of transactions that this server has yet to reach others, that it has reached.
+
+    The publisher of this name, which goes on with the database as it is, and those that are to be
+    rebased before they do, publish again what was recorded since then, and what they have not
+    published, except that the one that `skips` does not want the latter.
+    """
     ((restored,),) = connection.execute(statement("restored"))
     if not restored:
         return
+    with connection.transaction():
+        connection.execute(statement("lock_retention"))
+        history = {"name": name, **asdict(identity)}
+        others = connection.execute(statement("other_histories"), history).fetchall()
+        lowered = [
+            {"name": other, "prev": str(Snapshot.parse(prev).below(int(xmin)))}
+            for other, prev, xmin in others
+        ]
+        for params in lowered:
+            connection.execute(statement("rebase_parked"), params)
+        _redate(connection, {"since": since, "skips": skips})
+        for params in lowered:
+            connection.execute(statement("lower_position"), params)
+
+
+def _redate(connection: Connection, params: Mapping[str, object]) -> None:
     try:
-        connection.execute(statement("disarm_restored"), {"since": since})
+        connection.execute(statement("disarm_restored"), params)
     except pg.InsufficientPrivilege as exc:
         role = connection.info.user
         raise StoreUnavailable(

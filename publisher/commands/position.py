@@ -11,6 +11,7 @@ from publisher.adapters.connection import Connection
 from publisher.commands.base import configured, database
 from publisher.config import Config
 from publisher.errors import PublisherError
+from publisher.guards import Identity
 from publisher.moment import moment_option
 from publisher.position import Position
 from publisher.standing import counted, waiting
@@ -50,22 +51,47 @@ def show(config: Config) -> None:
     callback=moment_option,
     help="publish again what was recorded since: 90s, 30m, 1h, 7d, now, beginning, or a time",
 )
+@click.option(
+    "--skip-unpublished",
+    is_flag=True,
+    help="leave out what is not published yet, too, unless it was recorded since",
+)
 @click.option("--dry-run", is_flag=True, help="say how many rows would be published, move nothing")
 @configured
-def rebase(config: Config, since: datetime, dry_run: bool) -> None:
+def rebase(config: Config, since: datetime, skip_unpublished: bool, dry_run: bool) -> None:
     """Move the position, and adopt the database as it is now.
 
-    The cure after a fail-over or a restore. Consumers see what comes again as repeats.
+    The cure after a fail-over or a restore. Consumers see what comes again as repeats. What is not
+    published yet still will be; of a new name, only what was recorded since.
     """
     with database(config, patience=None) as connection:
         identity = tables.read_identity(connection)
         tables.read_source(connection)
         _refuse_running(connection, config.name)
+        if not skip_unpublished:
+            since = _at_least_the_margin(connection, config, identity, since)
         with connection.transaction(force_rollback=dry_run):
-            moved = tables.rebase_position(connection, config.name, identity, since)
+            moved, left_out = tables.rebase_position(
+                connection, config.name, identity, since, skip_unpublished=skip_unpublished
+            )
             backlog = tables.read_backlog(connection, moved)
     will = "would" if dry_run else "will"
     click.echo(f"{config.name}: after {moved.prev}; {counted(backlog.rows)} {will} be published")
+    if left_out:
+        click.echo(
+            f"{counted(left_out)} recorded before that, which {config.name!r} has not published, "
+            f"{will} never be"
+        )
+
+
+def _at_least_the_margin(
+    connection: Connection, config: Config, identity: Identity, since: datetime
+) -> datetime:
+    """On another history, what was recorded since the position was stored may look published."""
+    for standing in tables.read_standings(connection):
+        if standing.name == config.name and standing.identity != identity:
+            return min(since, standing.updated_at - config.republish_margin)
+    return since
 
 
 @position.command()

@@ -1,14 +1,7 @@
--- Everything from the oldest transaction that wrote since then, or is still open, comes again.
+-- Put it there, and adopt the history that the database has now. A window that was on its way is
+-- left: its rows that were published come again.
 INSERT INTO outbox_position AS p (name, epoch, system_identifier, timeline, prev)
-SELECT
-    %(name)s, 1, %(system_identifier)s, %(timeline)s,
-    (lowest.xid::text || ':' || lowest.xid::text || ':')::pg_snapshot
-FROM (
-    SELECT least(
-        (SELECT xid FROM outbox_event WHERE created_at >= %(since)s ORDER BY xid LIMIT 1),
-        pg_snapshot_xmin(pg_current_snapshot())
-    ) AS xid
-) AS lowest
+VALUES (%(name)s, 1, %(system_identifier)s, %(timeline)s, %(prev)s::pg_snapshot)
 ON CONFLICT (name) DO UPDATE SET
     epoch = p.epoch + 1,
     system_identifier = excluded.system_identifier,
@@ -18,4 +11,3 @@ ON CONFLICT (name) DO UPDATE SET
     last_id = NULL,
     keeper = 'database',
     updated_at = clock_timestamp()
-RETURNING prev::text

@@ -314,8 +314,9 @@ def test_a_rebase_counts_what_is_left_when_pruning_has_ended(
     published(url)
 
     def rebase() -> int:
-        moved = rebase_position(other, "default", read_identity(other), datetime.now(UTC) - HOUR)
-        return read_backlog(other, moved).rows
+        identity = read_identity(other)
+        moved = rebase_position(other, "default", identity, datetime.now(UTC) - HOUR)
+        return read_backlog(other, moved.position).rows
 
     with connection.transaction():
         connection.execute(statement("lock_retention"))

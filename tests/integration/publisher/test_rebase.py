@@ -4,12 +4,13 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
 from publisher.adapters.connection import connect
 from publisher.adapters.postgres import PostgresStore
-from publisher.adapters.tables import read_identity, rebase_position, remove_position
+from publisher.adapters.tables import Rebased, read_identity, rebase_position, remove_position
 from publisher.errors import Fenced
 from publisher.ports import Limits, Parked
 from publisher.position import Position
@@ -19,14 +20,17 @@ from tests.writers import Writer, execute, write
 NOW = timedelta()
 
 
-def rebase(url: str, ago: timedelta) -> Position:
+def rebase(
+    url: str, ago: timedelta, *, name: str = "default", skip_unpublished: bool = False
+) -> Rebased:
+    since = datetime.now(UTC) - ago
     with closing(connect(url, name="test")) as connection:
         identity = read_identity(connection)
-        return rebase_position(connection, "default", identity, datetime.now(UTC) - ago)
+        return rebase_position(connection, name, identity, since, skip_unpublished=skip_unpublished)
 
 
-def unpublished(url: str) -> list[int]:
-    with closing(PostgresStore(url)) as store:
+def unpublished(url: str, name: str = "default") -> list[int]:
+    with closing(PostgresStore(url, name=name)) as store:
         window = Window(store, store.open().position, limits=Limits())
         return [row.id for row in window.read().rows]
 
@@ -51,6 +55,60 @@ def test_rebase_publishes_again_what_was_recorded_since(migrated_database_url: s
     recent = write(url, b"a", b"b")
     rebase(url, timedelta(hours=1))
     assert unpublished(url) == recent
+
+
+def publish(url: str, *, name: str = "default", upto: int | None = None) -> None:
+    """Store a position behind the rows up to this one, or behind all."""
+    with closing(PostgresStore(url, name=name)) as store:
+        page = Window(store, store.open().position, limits=Limits()).read()
+        ids = [row.id for row in page.rows]
+        store.save(page.end if upto is None else page.after(ids.index(upto) + 1))
+
+
+def age(url: str, hours: int = 5) -> None:
+    execute(url, f"UPDATE outbox_event SET created_at = created_at - interval '{hours} h'")
+
+
+@pytest.mark.parametrize("ago", [timedelta(hours=1), NOW])
+def test_rebase_skips_nothing_that_is_unpublished_however_old_unless_it_is_told_to(
+    migrated_database_url: str, ago: timedelta
+) -> None:
+    url = migrated_database_url
+    late = Writer(url)
+    late_id = late.record()
+    (gone,) = write(url, b"a")
+    publish(url)
+    late.commit()
+    waiting = [late_id, *write(url, b"b", b"c")]
+    age(url)
+    assert rebase(url, ago).left_out == 0
+    assert unpublished(url) == waiting
+    assert rebase(url, ago, skip_unpublished=True).left_out == len(waiting)
+    assert unpublished(url) == []
+    assert gone not in waiting
+
+
+def test_rebase_of_a_new_name_counts_what_it_leaves_out(migrated_database_url: str) -> None:
+    url = migrated_database_url
+    write(url, b"a", b"b")
+    age(url)
+    recent = write(url, b"c")
+    assert rebase(url, timedelta(hours=1)).left_out == 2
+    assert unpublished(url) == recent
+
+
+def test_an_open_transaction_makes_a_rebase_repeat_nothing_that_was_published_beside_it(
+    migrated_database_url: str,
+) -> None:
+    url = migrated_database_url
+    late = Writer(url)
+    late_id = late.record()
+    write(url, b"a", b"b")
+    publish(url)
+    late.commit()
+    age(url)
+    rebase(url, timedelta(hours=1))
+    assert unpublished(url) == [late_id]
 
 
 def test_rebase_adopts_another_history(migrated_database_url: str) -> None:
@@ -78,6 +136,88 @@ def test_restored_rows_of_future_transactions_come_once_or_never(
             execute(url, "SELECT pg_current_xact_id()")
         seen += [row.id for row in window.read().rows]
     assert seen == (ids if ago else [])
+
+
+AHEAD = 1_000
+"""So many transactions the server before had run more; few enough to catch up with."""
+
+
+def restore(url: str, rows: list[int], **published: int) -> None:
+    """As from a dump of another server: of these rows, each name has published so many."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        ((now,),) = connection.execute("SELECT pg_current_xact_id()::text::bigint").fetchall()
+        for n, row in enumerate(rows):
+            connection.execute(
+                "UPDATE outbox_event SET xid = %s::text::xid8 WHERE id = %s", (now + AHEAD + n, row)
+            )
+        for name, count in published.items():
+            xid = now + AHEAD + count
+            connection.execute(
+                "INSERT INTO outbox_position (name, epoch, system_identifier, timeline, prev)"
+                " VALUES (%s, 7, 1, 1, %s::pg_snapshot)",
+                (name, f"{xid}:{xid}:"),
+            )
+
+
+def deliveries(url: str, name: str = "default", margin: timedelta | None = None) -> list[int]:
+    """What comes until the server has caught up with the one before."""
+    with closing(PostgresStore(url, name=name, margin=margin)) as store:
+        window = Window(store, store.open().position, limits=Limits())
+        seen = [row.id for _ in range(3) for row in window.read().rows]
+        with psycopg.connect(url, autocommit=True) as connection:
+            for _ in range(AHEAD + 10):
+                connection.execute("SELECT pg_current_xact_id()")
+        end = window.read()
+        store.save(end.end)
+        return seen + [row.id for row in end.rows]
+
+
+def test_a_restored_dump_is_published_from_where_its_position_was_however_old_that_is(
+    migrated_database_url: str,
+) -> None:
+    url = migrated_database_url
+    ids = write(url, b"a", b"b", b"c")
+    age(url)
+    restore(url, ids, default=1)
+    assert deliveries(url, margin=timedelta(hours=1)) == ids[1:]
+
+
+def test_a_restored_dump_is_published_to_its_end_for_each_of_several_names(
+    migrated_database_url: str,
+) -> None:
+    url = migrated_database_url
+    ids = write(url, b"a", b"b", b"c", b"d")
+    age(url)
+    restore(url, ids, default=3, other=1)
+    assert set(deliveries(url, margin=timedelta(hours=1))) >= set(ids[3:])
+    assert set(deliveries(url, "other", margin=timedelta(hours=1))) >= set(ids[1:])
+
+
+@pytest.mark.parametrize("other", [{}, {"other": 1}])
+def test_restored_rows_come_once_under_a_new_name(
+    migrated_database_url: str, other: dict[str, int]
+) -> None:
+    url = migrated_database_url
+    ids = write(url, b"a", b"b")
+    age(url)
+    restore(url, ids, **other)
+    assert deliveries(url) == ids
+    for name in other:
+        assert set(deliveries(url, name, margin=NOW)) >= set(ids[1:])
+
+
+def test_rows_that_are_restored_while_a_publisher_runs_wait_for_the_next_one(
+    migrated_database_url: str,
+) -> None:
+    url = migrated_database_url
+    with closing(PostgresStore(url)) as store:
+        window = Window(store, store.open().position, limits=Limits())
+        ids = write(url, b"a", b"b")
+        restore(url, ids[:1])
+        assert [row.id for _ in range(3) for row in window.read().rows] == ids[1:]
+        store.close()
+        window = Window(store, store.open().position, limits=Limits())
+        assert [row.id for _ in range(3) for row in window.read().rows] == ids
 
 
 def test_rebase_leaves_the_window_that_was_on_its_way(migrated_database_url: str) -> None:
@@ -133,6 +273,41 @@ def test_what_is_set_aside_is_unpublished_from_its_first_row_on_also_after_a_reb
     assert read_back(url) == [ids[1], ids[3]]
     later = write(url, b"k")
     assert read_back(url) == [ids[1], ids[3], *later]
+
+
+@pytest.mark.parametrize("restored", [False, True])
+def test_a_row_set_aside_whose_transaction_ended_late_is_found_after_a_rebase(
+    migrated_database_url: str, restored: bool
+) -> None:
+    url = migrated_database_url
+    write(url, b"k")
+    late = Writer(url)
+    low = late.record(key=b"k")
+    (high,) = write(url, b"k")
+    set_aside(url, row=high)
+    late.commit()
+    publish(url)
+    age(url)
+    if restored:
+        restore(url, [low])
+    rebase(url, NOW)
+    assert read_back(url) == [low, high]
+    rebase(url, NOW)
+    assert read_back(url) == [low, high]
+
+
+def test_what_a_retry_has_published_stays_so_after_a_rebase(migrated_database_url: str) -> None:
+    url = migrated_database_url
+    with closing(PostgresStore(url)) as store:
+        at = store.open().position
+        ids = write(url, b"k", b"k", b"k")
+        here = Position(store.small_window(at.prev, Limits()).now)
+        store.save(here)
+        parked = Parked(0, "t", b"k", ids[1], "", at, until=here, cursor=ids[0])
+        store.keep(replace(parked, id=store.park(parked).id))
+    age(url)
+    rebase(url, NOW)
+    assert read_back(url) == ids[1:]
 
 
 def test_what_a_rebase_publishes_again_comes_again_of_what_is_set_aside_too(
