@@ -92,7 +92,8 @@ def _other_history(mine: Standing, found: guards.Identity, margin: timedelta | N
         return Finding("error", guards.stops(mine.name, stored=mine.identity, found=found))
     since = (mine.updated_at - margin).isoformat(timespec="seconds")
     what = guards.other_history(mine.name, stored=mine.identity, found=found)
-    return Finding("warning", f"{what}: `run` publishes again what was recorded since {since}")
+    again = f"`run` publishes again what was recorded since {since}, and what waits here"
+    return Finding("warning", f"{what}: {again}")
 
 
 def _new_position(inspection: Inspection) -> Finding:

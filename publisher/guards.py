@@ -87,9 +87,9 @@ def refuse_other_history(name: str, *, stored: Identity, found: Identity) -> Non
 def stops(name: str, *, stored: Identity, found: Identity) -> str:
     """Why the publisher stops where the two differ, and the cure."""
     return (
-        f"{other_history(name, stored=stored, found=found)}. Publish a margin again with "
-        "`outbox-publisher position rebase --since 1h`, or let `run` do it by itself with "
-        "PUBLISHER_ON_TIMELINE_CHANGE=republish"
+        f"{other_history(name, stored=stored, found=found)}. Publish a margin again, and what is "
+        "not published yet, with `outbox-publisher position rebase --since 1h`, or let `run` do it "
+        "by itself with PUBLISHER_ON_TIMELINE_CHANGE=republish"
     )
 
 

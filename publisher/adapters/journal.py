@@ -86,7 +86,8 @@ def _renamed(owner: tuple[str, str], tenure: Tenure) -> str:
     if owner[1] != tenure.database:
         return ""
     return (
-        ", with `outbox-publisher position rebase --since 1h` for it (readers see repeats). Or, if "
+        ", with `outbox-publisher position rebase --since` for it, so long ago that it leaves "
+        "nothing out that waits now (readers see repeats). Or, if "
         f"this is no copy of that database and OUTBOX_SOURCE was changed, set it to {owner[0]!r} "
         "again and run `manage.py migrate`"
     )

@@ -328,6 +328,37 @@ def test_a_dry_run_of_rebase_moves_nothing(url: str, command: Command) -> None:
     assert "2 rows wait" in command("position", "show").out
 
 
+def test_rebase_says_how_many_unpublished_rows_it_leaves_out_and_does_so_only_when_told(
+    url: str, command: Command
+) -> None:
+    published(url)
+    write(url, b"a", b"b")
+    execute(url, "UPDATE outbox_event SET created_at = created_at - interval '5 h'")
+    words = ("position", "rebase", "--since", "1h")
+    assert command(*words).out.endswith("2 rows will be published\n")
+    dry = command(*words, "--skip-unpublished", "--dry-run").out
+    assert "; 0 rows would be published\n2 rows recorded before that" in dry
+    assert "2 rows wait" in command("position", "show").out
+    done = command(*words, "--skip-unpublished").out
+    assert "'default' has not published, will never be" in done
+    assert "no row waits" in command("position", "show").out
+    assert "2 rows recorded before that" in command(*words, "--name", "new").out
+
+
+def test_rebase_on_another_history_publishes_the_margin_again_at_least(
+    url: str, command: Command
+) -> None:
+    write(url, b"a", b"b")
+    published(url)
+    for damage in ("timeline + 1", "timeline - 1"):
+        execute(url, f"UPDATE outbox_position SET timeline = {damage}")
+        done = command("position", "rebase", "--since", "now")
+        assert "2 rows will be published" in done.out
+        published(url)
+    done = command("position", "rebase", "--since", "now")
+    assert "; 0 rows will be published" in done.out
+
+
 def test_a_position_is_removed_unless_its_publisher_runs(url: str, command: Command) -> None:
     published(url)
     with closing(PostgresStore(url, name="old")) as store:

@@ -23,7 +23,7 @@ from publisher.ports import Limits
 from publisher.position import Position
 from publisher.window import Window
 from tests.conftest import migrate
-from tests.writers import execute, write
+from tests.writers import Writer, execute, write
 
 
 def refusal(url: str, error: type[Exception]) -> str:
@@ -130,6 +130,24 @@ def test_the_margin_is_counted_back_from_when_the_position_was_last_stored(
         execute(url, "UPDATE outbox_position SET timeline = timeline + 1")
         again = Window(store, store.open().position, limits=Limits()).read()
     assert [row.id for row in again.rows] == ids
+
+
+def test_on_another_history_nothing_that_waits_is_skipped_however_old_it_is(
+    migrated_database_url: str,
+) -> None:
+    url = migrated_database_url
+    late = Writer(url)
+    straggler = late.record()
+    ids = write(url, b"a", b"b", b"c")
+    with closing(PostgresStore(url, margin=MARGIN)) as store:
+        page = Window(store, store.open().position, limits=Limits(rows=2)).read()
+        store.save(page.after(2))
+        late.commit()
+        execute(url, "UPDATE outbox_event SET created_at = created_at - interval '5 h'")
+        store.close()
+        execute(url, "UPDATE outbox_position SET timeline = timeline + 1")
+        again = Window(store, store.open().position, limits=Limits()).read()
+    assert {row.id for row in again.rows} >= {straggler, ids[2]}
 
 
 def test_restored_rows_that_cannot_be_disarmed_are_waited_for_until_the_right_is_granted(
