@@ -155,7 +155,7 @@ class KafkaPythonBroker:
 
 def _producer(servers: str, ours: Config, config: Config) -> Any:
     with reaching(servers), constructing(config) as make:
-        return KafkaProducer(
+        producer = KafkaProducer(
             **{
                 **ours,
                 **converted(config),
@@ -164,6 +164,18 @@ def _producer(servers: str, ours: Config, config: Config) -> Any:
                 "kafka_client": make,
             }
         )
+    _end_at_lost_sequence(producer)
+    return producer
+
+
+def _end_at_lost_sequence(producer: Any) -> None:
+    """Send nothing more where Kafka and the producer do not agree on what was sent.
+
+    The client would fail one batch, number anew from zero, and send what is behind it; one that is
+    fenced would ask older brokers for an identity that fences its successor.
+    """
+    manager = producer._transaction_manager
+    manager._FATAL_ERRORS |= manager._NEEDS_EPOCH_BUMP_ERRORS
 
 
 def _discard(producer: Any) -> None:

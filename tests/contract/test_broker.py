@@ -10,7 +10,7 @@ from unittest.mock import patch
 from uuid import uuid4
 
 import pytest
-from kafka import KafkaAdminClient, TopicPartition
+from kafka import KafkaAdminClient
 from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
 
 from local import apache
@@ -18,7 +18,6 @@ from local.kafka import Broker as Server
 from local.ladder import Unavailable
 from publisher.adapters.clients import CLIENTS, Client, client
 from publisher.adapters.journal import Journal
-from publisher.adapters.kafka_python import KafkaPythonBroker
 from publisher.adapters.memory_broker import MemoryBroker
 from publisher.errors import BrokerUnavailable, RecordRejected, TopicUnavailable
 from publisher.ports import Broker, Delivery, Record, Tenure, Topic, TopicSettings
@@ -259,28 +258,6 @@ def test_a_server_that_cannot_be_asked_is_an_outage_and_what_is_on_its_way_stays
     frozen.freeze(False)
     assert settled(delivery) == 1
     eventually(lambda: frozen.broker.unavailable({frozen.topic}) == {}, timeout=15)
-
-
-def test_a_producer_whose_sequence_kafka_refuses_is_an_outage_that_a_new_one_ends(
-    durable_broker: Server, make_topic: MakeTopic
-) -> None:
-    """As after a loss of the broker's log. Librdkafka's sequence is out of reach."""
-    topic = make_topic()
-    broker = KafkaPythonBroker(durable_broker.bootstrap_servers)
-    page = [Record(n, topic, b"k", b"%d" % n, HEADERS) for n in range(5)]
-    broker.open()
-    assert settled(broker.send(page[:2], END)) == 2
-    broker._producer._transaction_manager.increment_sequence_number(TopicPartition(topic, 0), 7)
-    refused = broker.send(page[2:], END)
-    assert settled(refused) == 0
-    assert isinstance(refused.error, BrokerUnavailable)
-    assert "OutOfOrderSequence" in str(refused.error)
-    broker.close()
-    broker.open()
-    assert settled(broker.send(page[2:], END)) == 3
-    values = [record.value for record in read_topic(durable_broker.bootstrap_servers, topic)]
-    assert values == [b"0", b"1", b"2", b"3", b"4"]
-    broker.close()
 
 
 def test_sending_to_a_closed_broker_is_an_outage(subject: Subject) -> None:

@@ -8,11 +8,12 @@ from dataclasses import replace
 from itertools import count
 
 import pytest
-from kafka import KafkaAdminClient, KafkaProducer
+from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 
 from local.kafka import Broker as Server
 from publisher.adapters.clients import CLIENTS, client
 from publisher.adapters.journal import KEY, TAIL, Journal
+from publisher.adapters.kafka_python_transactions import KafkaPythonTransactions
 from publisher.errors import (
     BrokerFenced,
     BrokerUnavailable,
@@ -215,6 +216,30 @@ def test_a_predecessor_that_wakes_up_is_fenced_and_nothing_of_it_arrives(
     committed(successor.send(page(topic, b"after"), ENDS[2]))
     assert values(durable_broker, topic) == [b"after", b"before"]
     assert make().recover(mirrored(), held) == ENDS[2]
+
+
+def test_a_producer_whose_sequence_kafka_refuses_in_a_transaction_begins_no_other(
+    durable_broker: Server, make_topic: MakeTopic, journal: Journal
+) -> None:
+    """As after a loss of the broker's log. Librdkafka's sequence is out of reach."""
+    topic = make_topic()
+    servers = durable_broker.bootstrap_servers
+    broker = KafkaPythonTransactions(servers, {"batch_size": "1"}, journal)
+    with closing(broker):
+        broker.open()
+        broker.recover(fresh(), held)
+        committed(broker.send(page(topic, b"0"), ENDS[0]))
+        broker._producer._transaction_manager.increment_sequence_number(TopicPartition(topic, 0), 7)
+        refused = broker.send(page(topic, b"1", b"2", b"3"), ENDS[1])
+        eventually(lambda: refused.settle(0.1) == 0 and refused.error is not None)
+        assert isinstance(refused.error, BrokerUnavailable)
+        assert "OutOfOrderSequence" in str(refused.error)
+        eventually(lambda: all(future.is_done for future in refused.futures))
+        assert isinstance(broker.send(page(topic, b"4"), ENDS[2]).error, BrokerUnavailable)
+        broker.open()
+        assert broker.recover(mirrored(), held) == ENDS[0]
+        committed(broker.send(page(topic, b"1", b"2", b"3"), ENDS[1]))
+    assert [r.value for r in read_topic(servers, topic)] == [b"0", b"1", b"2", b"3"]
 
 
 def test_the_newest_position_is_found_behind_a_long_journal(

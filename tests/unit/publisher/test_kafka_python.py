@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from kafka import errors as kafka
 from kafka.future import Future
+from kafka.producer.transaction_manager import TransactionManager
 from kafka.record import util
 
 from publisher.adapters import kafka_python
@@ -93,6 +94,7 @@ def test_a_commit_of_which_all_arrived_is_one() -> None:
 class FakeProducer:
     def __init__(self, **settings: object) -> None:
         self.closed_after = -1.0
+        self._transaction_manager = TransactionManager()
         self._sender = threading.Thread(target=lambda: None)
         self._sender.start()
 
