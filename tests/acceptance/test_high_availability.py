@@ -15,8 +15,9 @@ import pytest
 from local.kafka import Broker
 from local.postgres import Postgres
 from tests.acceptance.publishers import Publisher
+from tests.acceptance.stress.ledger import Change, committed_changes
 from tests.acceptance.stress.verdict import judge
-from tests.acceptance.test_order_and_loss import Stress
+from tests.acceptance.test_order_and_loss import SEED, Stress
 from tests.conftest import MakeTopic, migrate
 from tests.topics import read_topic
 from tests.waiting import eventually
@@ -52,8 +53,15 @@ def settled(publishers: Sequence[Publisher]) -> bool:
 
 
 def the_active_of(publishers: Sequence[Publisher]) -> Publisher:
-    (active,) = (publisher for publisher in publishers if publisher.active)
-    return active
+    """As soon as one is, and no other."""
+    active: list[Publisher] = []
+
+    def one_is() -> bool:
+        active[:] = [publisher for publisher in publishers if publisher.active]
+        return len(active) == 1
+
+    eventually(one_is, timeout=30)
+    return active[0]
 
 
 def take_overs(broker: Broker, topic: str, faults: Sequence[float]) -> list[float]:
@@ -98,20 +106,24 @@ class Run:
 
     def run(self, break_one: Callable[["Run"], None], times: int) -> list[float]:
         """Break the active one so often; the seconds until the next record was sent, each time."""
-        with self.stress.process("tests.acceptance.stress.writers", "600", "1") as writers:
+        with self.stress.writers(600) as writers:
             eventually(lambda: the_active_of(self._publishers).acknowledged > 50, timeout=30)
             for _ in range(times):
                 break_one(self)
                 eventually(lambda: settled(self._publishers), timeout=30)
+            eventually(lambda: len(self._committed()) > 300, timeout=60)
+            assert writers.running, writers.tail()
             writers.kill()
-        self.stress._wait_until_nothing_moves()
+        self.stress.wait_until_all_has_arrived()
         self._judge()
         return take_overs(self.stress.broker, self.stress.topic, self.faults)
 
+    def _committed(self) -> set[Change]:
+        return committed_changes(self.stress.url, self.stress.topic)
+
     def _judge(self) -> None:
         verdict = judge(self.stress.url, self.stress.broker.bootstrap_servers, self.stress.topic)
-        assert verdict.committed > 300
-        assert verdict.order_and_completeness == (0, 0, 0)
+        assert verdict.order_and_completeness == (0, 0, 0), f"STRESS_SEED={SEED}"
         assert_repeats_are_older(self.stress)
 
     def kill(self) -> None:
@@ -124,7 +136,19 @@ class Run:
         self._publishers += self._start(1)
 
     def freeze(self) -> None:
-        """Freeze the active one, and let it wake up once another one is active."""
+        """Freeze the active one, and let it wake up once another one is active.
+
+        Again, where meanwhile one of the others took over from another one that stood still for
+        moments, as they do on a busy machine.
+        """
+        for _ in range(3):
+            before, after = self._freeze_and_thaw()
+            if before == after:
+                return
+        raise AssertionError(f"the position has had {after} owners, not {before}")
+
+    def _freeze_and_thaw(self) -> tuple[int, int]:
+        """How often it was taken over before the frozen one woke up, and once it stood by."""
         active = the_active_of(self._publishers)
         others = [publisher for publisher in self._publishers if publisher is not active]
         self.faults.append(time.time())
@@ -134,8 +158,8 @@ class Run:
         active.process.thaw()
         eventually(lambda: "stands by" in str(active.ready()["waits_for"]), timeout=20)
         xmax_now, epoch_now = position(self.stress.url)
-        assert epoch_now == epoch
         assert xmax_now >= xmax
+        return epoch, epoch_now
 
 
 def assert_repeats_are_older(stress: Stress) -> None:
@@ -151,21 +175,23 @@ def assert_repeats_are_older(stress: Stress) -> None:
         highest[record.key] = max(highest[record.key], sequence)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_when_the_active_one_is_killed_another_one_goes_on_within_a_second(
     stress: Stress, publishers: Publishers
 ) -> None:
     seconds = Run(stress, publishers).run(Run.kill, times=5)
     print(report("killed", seconds))  # noqa: T201
+    assert statistics.median(seconds) < 1
     assert max(seconds) < 5
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_when_the_active_one_freezes_another_one_goes_on_and_the_frozen_one_stands_by_later(
     stress: Stress, publishers: Publishers
 ) -> None:
-    seconds = Run(stress, publishers).run(Run.freeze, times=3)
+    seconds = Run(stress, publishers).run(Run.freeze, times=5)
     print(report("frozen", seconds))  # noqa: T201
+    assert statistics.median(seconds) < 5
     assert max(seconds) < 10
 
 

@@ -1,7 +1,8 @@
 """Eight writers in a Django process, with everything that makes commits come in another order.
 
 Every business row counts its own changes; the ledger says, in the same transaction, which changes
-there are. `python -m tests.acceptance.stress.writers SECONDS SEED`.
+there are. `python -m tests.acceptance.stress.writers SECONDS SEED CHANGES`: they write for so many
+seconds, and on until so many changes are committed.
 """
 
 import os
@@ -22,11 +23,13 @@ class Undone(Exception):
     """Leaves a block so that it is rolled back."""
 
 
-def main(seconds: float, seed: int) -> None:
+def main(seconds: float, seed: int, changes: int) -> None:
     django.setup()
     deadline = time.monotonic() + seconds
     threads = [
-        threading.Thread(target=write_until, args=(deadline, random.Random(seed * WRITERS + n)))
+        threading.Thread(
+            target=write_until, args=(deadline, changes, random.Random(seed * WRITERS + n))
+        )
         for n in range(WRITERS)
     ]
     for thread in threads:
@@ -35,12 +38,23 @@ def main(seconds: float, seed: int) -> None:
         thread.join()
 
 
-def write_until(deadline: float, chance: random.Random) -> None:
+def write_until(deadline: float, changes: int, chance: random.Random) -> None:
     from django.db import connection
 
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline or committed() < changes:
         one_transaction(chance)
     connection.close()
+
+
+def committed() -> int:
+    """How many changes there are."""
+    from django.db import connection
+
+    from tests.acceptance.stress.events import TOPIC
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM ledger WHERE topic = %s", [TOPIC])
+        return int(cursor.fetchone()[0])
 
 
 def one_transaction(chance: random.Random, undone: float = 0.1) -> UUID | None:
@@ -106,4 +120,4 @@ def change(row: int, unit: UUID) -> None:
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
-    main(float(sys.argv[1]), int(sys.argv[2]))
+    main(float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
