@@ -75,6 +75,7 @@ def some_are_late(outcome: Outcome) -> bool:
     return outcome.late > 0
 
 
+@pytest.mark.timeout(300 + WRITES / 5)
 def test_no_sparse_write_is_overslept(migrated_database_url: str) -> None:
     outcome = write_sparsely(migrated_database_url, WRITES, enough=some_are_late)
     assert (outcome.writes, outcome.late) == (WRITES, 0)
