@@ -162,7 +162,7 @@ class Config(ClientConfig):
     http: Annotated[str, AfterValidator(_listener)] = "127.0.0.1:9464"
     """Where `/healthz`, `/readyz` and `/metrics` are served."""
     page_rows: Annotated[int, Field(ge=1, le=100_000)] = 2_000
-    """Rows of a page; two pages may be on their way at once."""
+    """Rows of a page; fewer than two pages' worth may be on their way when another one is sent."""
     page_bytes: Annotated[int, Field(ge=1, le=1024**3)] = 8 * 1024 * 1024
     """Bytes of the values of a page."""
     log_format: Literal["json", "console"] = "json"

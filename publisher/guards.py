@@ -35,8 +35,8 @@ POOLED = (
 )
 
 CRASHED = (
-    "PostgreSQL was not shut down cleanly: what was sent since the position was stored may come "
-    "again, for transactions may get numbers that were used before"
+    "PostgreSQL was not shut down cleanly, or its statistics were reset: what was sent since the "
+    "position was stored may come again, for transactions may get numbers that were used before"
 )
 
 

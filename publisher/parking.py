@@ -25,9 +25,6 @@ class Parking:
     def __iter__(self) -> Iterator[Parked]:
         return iter(list(self._parked.values()))
 
-    def __len__(self) -> int:
-        return len(self._parked)
-
     def find(self, number: int) -> Parked | None:
         """What is set aside under this number."""
         return self._parked.get(number)

@@ -100,7 +100,7 @@ class Recall:
     def _begin(self, request: Request, position: Position) -> bool:
         parked = self._parking.find(request.parked)
         if parked is None:
-            self._store.answer(request, "nothing is set aside under this number")
+            self._store.answer(request, f"nothing is set aside under number {request.parked}")
         elif parked.key is not None and self._parking.holds(parked.topic):
             self._store.answer(request, f"the whole topic {parked.topic!r} is held: mend it first")
         elif parked.key is None and request.verb == "skip":

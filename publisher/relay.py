@@ -58,7 +58,7 @@ class Pace:
 class Relay:
     """Publishes a store's events to a broker until it is told to stop.
 
-    Whatever is unavailable is waited for, as long as it takes; no row is ever given up. Rows
+    Whatever is unavailable is waited for, as long as it takes; no row is given up by itself. Rows
     between the stored position and a crash are published again, in their order. Behind a row that
     Kafka refuses nothing is sent, so that what other partitions took is not repeated at each try.
     """
@@ -105,7 +105,8 @@ class Relay:
     def run(self, stop: Stop) -> None:
         """Relay until the stop; then settle what is on its way and store the position.
 
-        Raises `TimelineChanged`, `CredentialsRejected` and `Fenced`, which waiting cannot cure.
+        Raises `TimelineChanged`, `CredentialsRejected`, `Fenced`, `PositionLost` and
+        `ConfigurationInvalid`, which waiting cannot cure.
         """
         try:
             while not stop.is_set:
@@ -288,7 +289,7 @@ class Relay:
             self._position = page.end
             self._moved_at = self._clock()
             self._proven = True
-            if ended:
+            if ended and page.start.now is None:
                 self._bookmark.nothing_left()
             self._bookmark.skip(page.start, page.end)
             self._relax()

@@ -142,5 +142,5 @@ def outcome(connection: Connection, request: int) -> str | None:
     """What became of a request; None as long as nobody has answered it."""
     row = connection.execute(statement("outcome"), {"id": request}).fetchone()
     if row is None:
-        return "the request was removed before it was answered"
+        return f"request {request} was removed before it was answered: ask again"
     return None if row[0] is None else str(row[0])

@@ -402,7 +402,7 @@ class PostgresStore:
     @property
     def _live(self) -> Connection:
         if self._connection is None:
-            raise StoreUnavailable("the connection to PostgreSQL is closed")
+            raise StoreUnavailable("the connection to PostgreSQL is closed: it is opened again")
         return self._connection
 
     def _rows(self, query: Any, **params: object) -> Sequence[tuple[Any, ...]]:

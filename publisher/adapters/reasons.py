@@ -81,19 +81,22 @@ def topic_leaderless(name: str, partitions: Iterable[int]) -> Leaderless:
 
 
 def topic_broken(name: str, why: str) -> str:
-    return f"topic {name!r} cannot be written: {why}"
+    return f"topic {name!r} cannot be written: {why}; look at the brokers that hold it"
 
 
 def record_refused(record: Record, why: str, cure: str) -> str:
     return f"{_row(record)} is refused ({why}): {cure}, or {removal(record.id)}"
 
 
+_BROKERS = "where this stays, look at the brokers that hold the topic"
+
+
 def record_unwritable(record: Record, why: str) -> str:
-    return f"{_row(record)} cannot be written ({why})"
+    return f"{_row(record)} cannot be written ({why}): {_BROKERS}"
 
 
 def record_unacknowledged(record: Record, why: str) -> str:
-    return f"{_row(record)} is not acknowledged ({why})"
+    return f"{_row(record)} is not acknowledged ({why}): {_BROKERS}"
 
 
 def _row(record: Record) -> str:
@@ -131,7 +134,10 @@ def fenced(why: str) -> str:
 
 
 def transaction_failed(why: str) -> str:
-    return f"a transaction failed, and is tried again from its start ({why})"
+    return (
+        f"a transaction failed, and is tried again from its start ({why}): where that comes again "
+        "and again, look at the brokers"
+    )
 
 
 REFUSED_BY_TOPIC = "change the settings or the policy of the topic that refuse it"

@@ -429,7 +429,7 @@ def test_an_outage_however_long_sets_nothing_aside(world: World) -> None:
 @pytest.mark.parametrize(
     ("verb", "number", "outcome"),
     [
-        ("retry", 9, "nothing is set aside under this number"),
+        ("retry", 9, "nothing is set aside under number 9"),
         ("skip", 1, "a topic cannot be skipped: mend it, or delete its rows"),
     ],
 )
