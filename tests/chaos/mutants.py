@@ -7,12 +7,15 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from typing import Any
 from unittest.mock import patch
 
 from publisher.adapters.journal import Journal
 from publisher.adapters.kafka_config import Config
 from publisher.adapters.kafka_python import KafkaPythonDelivery
 from publisher.adapters.kafka_python_transactions import KafkaPythonTransactions
+from publisher.adapters.librdkafka import LibrdkafkaDelivery
+from publisher.adapters.librdkafka_transactions import LibrdkafkaTransactions
 from publisher.cli import main
 from publisher.relay import Relay
 from publisher.window import Page
@@ -20,7 +23,6 @@ from publisher.window import Page
 MODULE = "tests.chaos.mutants"
 
 _send, _settle = Relay._send, Relay._settle
-_make = KafkaPythonTransactions.__init__
 
 
 def stored_early(self: Relay, page: Page) -> bool:
@@ -39,6 +41,13 @@ def counted_over_gaps(self: KafkaPythonDelivery) -> None:
         self.error = self._behind
 
 
+def counted_by_the_last_report(self: LibrdkafkaDelivery) -> None:
+    """The same, of the other client."""
+    self._acknowledged = self._arrived.rfind(1) + 1
+    if self._acknowledged == self._sent:
+        self.error = self._behind
+
+
 def passed_over_gaps(self: Relay, timeout: float) -> None:
     """What is acknowledged of a page counts for the pages before it."""
     while len(self._flights) > 1 and self._flights[1].delivery.settle(0):
@@ -46,21 +55,28 @@ def passed_over_gaps(self: Relay, timeout: float) -> None:
     _settle(self, timeout)
 
 
-def not_fenced(
-    self: KafkaPythonTransactions, servers: str, config: Config, journal: Journal
-) -> None:
+def not_fenced(broker: type[Any], setting: str) -> AbstractContextManager[object]:
     """Each process has a transactional id of its own: who takes over ends no transaction."""
-    _make(self, servers, config, journal)
-    self._ours = {**self._ours, "transactional_id": f"{journal.topic}.{os.getpid()}"}
+    make = broker.__init__
+
+    def make_alone(self: Any, servers: str, config: Config, journal: Journal) -> None:
+        make(self, servers, config, journal)
+        self._ours = {**self._ours, setting: f"{journal.topic}.{os.getpid()}"}
+
+    return patch.object(broker, "__init__", make_alone)
 
 
 MUTANTS: Mapping[str, Sequence[AbstractContextManager[object]]] = {
     "stored-before-acknowledged": [patch.object(Relay, "_send", stored_early)],
     "counted-over-gaps": [
         patch.object(KafkaPythonDelivery, "_count", counted_over_gaps),
+        patch.object(LibrdkafkaDelivery, "_count", counted_by_the_last_report),
         patch.object(Relay, "_settle", passed_over_gaps),
     ],
-    "not-fenced": [patch.object(KafkaPythonTransactions, "__init__", not_fenced)],
+    "not-fenced": [
+        not_fenced(KafkaPythonTransactions, "transactional_id"),
+        not_fenced(LibrdkafkaTransactions, "transactional.id"),
+    ],
 }
 
 

@@ -34,6 +34,14 @@ class Publisher(publishers.Publisher):
             self.process.start()
 
     @property
+    def answers(self) -> bool:
+        """Whether it is up, so that a stop finds somebody who is polite."""
+        try:
+            return bool(self.ready())
+        except OSError:
+            return False
+
+    @property
     def says_it_is_active(self) -> bool:
         try:
             return self.active

@@ -171,6 +171,7 @@ def judged(here: Site, outcomes: Sequence[Outcome], started: float, quiet: float
         topic.stop_writers()
     wait_for_the_rest(here, topics, quiet)
     seconds = time.monotonic() - started
+    here.until(lambda: all(each.answers for each in here.publishers.all), PATIENCE)
     codes = here.publishers.stop()
     confirmed = here.main.confirmed | here.side.confirmed
     delivered = [topic.delivered() for topic in topics]
