@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -159,12 +159,13 @@ def failure(records: Sequence[Record], exc: BaseException) -> Unavailable:
 
 
 def _forbidden(records: Sequence[Record], exc: BaseException) -> Unavailable:
-    """A transaction's error, which all of its records get, has a set of the topics it means."""
-    named, topic = exc.args[0] if exc.args else None, records[0].topic
-    if isinstance(named, Set):
-        topic = next((each.topic for each in records if each.topic in named), "")
-    if not topic:
-        return BrokerUnavailable(reasons.transaction_failed(reason(exc)))
+    """The error names the topic of a batch, though every record on its way gets it, or the set of
+    those that a transaction means."""
+    named = exc.args[0] if exc.args else None
+    topics = {named} if isinstance(named, str) else named or {records[0].topic}
+    topic = next((each.topic for each in records if each.topic in topics), None)
+    if topic is None:
+        return BrokerUnavailable(reasons.record_unacknowledged(records[0], reason(exc)))
     return TopicForbidden(reasons.topic_forbidden(topic), topic=topic)
 
 

@@ -250,7 +250,12 @@ def test_a_failure_has_the_cure_of_its_kind(
 
 @pytest.mark.parametrize(
     ("named", "topic"),
-    [("shop.orders", "shop.orders"), (None, "shop.orders"), ({"shop.carts"}, "shop.carts")],
+    [
+        ("shop.orders", "shop.orders"),
+        ("shop.carts", "shop.carts"),
+        (None, "shop.orders"),
+        ({"shop.carts"}, "shop.carts"),
+    ],
 )
 def test_a_record_that_a_topic_forbids_is_the_topics_failure(named: object, topic: str) -> None:
     page = [RECORD, RECORD._replace(id=9, topic="shop.carts")]
@@ -260,8 +265,11 @@ def test_a_record_that_a_topic_forbids_is_the_topics_failure(named: object, topi
     assert f"topic {topic!r} is forbidden: grant this user Write and" in str(found)
 
 
-def test_a_transaction_that_fails_for_the_topic_of_its_position_holds_no_other() -> None:
-    found = failure([RECORD], kafka.TopicAuthorizationFailedError({"outbox-publisher.default"}))
+@pytest.mark.parametrize("named", [{"outbox-publisher.default"}, "outbox-publisher.default"])
+def test_a_failure_for_the_topic_of_the_position_or_of_another_page_holds_none(
+    named: object,
+) -> None:
+    found = failure([RECORD], kafka.TopicAuthorizationFailedError(named))
     assert type(found) is BrokerUnavailable
     assert "outbox-publisher.default" in str(found)
 
