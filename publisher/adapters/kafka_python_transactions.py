@@ -78,11 +78,11 @@ class KafkaPythonTransaction:
 
     def fail(self, exc: Exception) -> None:
         """It cannot be sent whole, so nothing of it is."""
-        at = len(self.futures)
+        unsent = self._records[len(self.futures) :]
         if isinstance(exc, RecordRejected):
             self.error = exc
-        elif isinstance(exc, (*TOO_LARGE, *UNSENDABLE)):
-            self.error = failure(self._records[at : at + 1], exc)
+        elif unsent and isinstance(exc, (*TOO_LARGE, *UNSENDABLE)):
+            self.error = failure(unsent[:1], exc)
         else:
             self.error = self._failure(exc)
 

@@ -80,8 +80,11 @@ class LibrdkafkaTransaction:
             self.error = exc
         elif isinstance(exc, KafkaException):
             self.error = self._failure(exc.args[0])
-        else:
+        elif self.sent < len(self._records):
             self.error = unsendable(self._records[self.sent], exc)
+        else:
+            why = f"{type(exc).__name__}: {exc}"
+            self.error = BrokerUnavailable(reasons.transaction_failed(why))
 
     def _failure(self, error: KafkaError) -> Unavailable:
         if error.code() in _FENCED:

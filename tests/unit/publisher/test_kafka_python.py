@@ -91,6 +91,28 @@ def test_a_commit_of_which_all_arrived_is_one() -> None:
     assert page.arrived
 
 
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("no"), TypeError("no"), AssertionError("no"), kafka.MessageSizeTooLargeError("no")],
+)
+def test_an_end_that_cannot_be_sent_is_no_records_failure(error: Exception) -> None:
+    for sent in (1, 2):  # the end itself was taken, and the commit was not begun
+        page = KafkaPythonTransaction([RECORD], 30.0)
+        page.futures = [done() for _ in range(sent)]
+        page.fail(error)
+        assert type(page.error) is BrokerUnavailable
+        assert "a transaction failed" in str(page.error)
+        assert f"({type(error).__name__}: no)" in str(page.error)
+
+
+def test_a_record_that_cannot_be_sent_in_a_transaction_is_refused_alone() -> None:
+    page = KafkaPythonTransaction([RECORD, RECORD._replace(id=8)], 30.0)
+    page.futures = [done()]
+    page.fail(TypeError("no"))
+    assert isinstance(page.error, RecordRejected)
+    assert (page.error.first, page.error.upto) == (8, 8)
+
+
 class FakeProducer:
     def __init__(self, **settings: object) -> None:
         self.closed_after = -1.0

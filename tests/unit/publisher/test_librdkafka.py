@@ -13,6 +13,7 @@ from publisher.adapters.librdkafka import Hands, LibrdkafkaBroker, LibrdkafkaDel
 from publisher.adapters.librdkafka_config import DEFAULTS, config_problems, dotted, for_admin
 from publisher.adapters.librdkafka_errors import LastWord, failure, reaching
 from publisher.adapters.librdkafka_topics import LibrdkafkaTopics, _state
+from publisher.adapters.librdkafka_transactions import LibrdkafkaTransaction
 from publisher.errors import (
     BrokerUnavailable,
     ConfigurationInvalid,
@@ -49,6 +50,26 @@ def test_a_record_whose_time_is_up_may_have_arrived_and_is_not_taken_for_refused
     assert delivery.settle(0.0) == 1
     assert isinstance(delivery.error, BrokerUnavailable)
     assert "outbox row 2" in str(delivery.error)
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), TypeError("no")])
+def test_an_end_that_cannot_be_sent_is_no_records_failure(error: Exception) -> None:
+    hands = Hands(SilentProducer(), batches=False)  # type: ignore[arg-type]
+    page = LibrdkafkaTransaction(hands, [RECORD])
+    page.sent = 1
+    page.fail(error)
+    assert type(page.error) is BrokerUnavailable
+    assert "a transaction failed" in str(page.error)
+    assert f"({type(error).__name__}: no)" in str(page.error)
+
+
+def test_a_record_that_cannot_be_sent_in_a_transaction_is_refused_alone() -> None:
+    hands = Hands(SilentProducer(), batches=False)  # type: ignore[arg-type]
+    page = LibrdkafkaTransaction(hands, [RECORD, RECORD._replace(id=8)])
+    page.sent = 1
+    page.fail(TypeError("no"))
+    assert isinstance(page.error, RecordRejected)
+    assert (page.error.first, page.error.upto) == (8, 8)
 
 
 def test_what_a_discarded_producer_says_means_nothing() -> None:
