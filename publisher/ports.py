@@ -161,7 +161,7 @@ class Tenure:
     fresh: bool = False
 
 
-Confirm = Callable[[], None]
+Confirm = Callable[[], int]
 
 
 class Store(Protocol):
@@ -227,8 +227,9 @@ class Store(Protocol):
     def answer(self, request: Request, outcome: str) -> None:
         """Say what became of a request."""
 
-    def confirm(self) -> None:
-        """Wait until no crash can take back what was read so far, as `save` does.
+    def confirm(self) -> int:
+        """Wait until no crash can take back what was read so far, as `save` does; returns the
+        `xmax` of a snapshot taken now: none of before has a higher one.
 
         Raises as `save` does where this publisher does not hold the position any more.
         """
@@ -309,8 +310,8 @@ class Broker(Protocol):
         Where pages are atomic, whoever sent for this publisher before is kept from sending
         anything more; `confirm` is asked between that and keeping the tenure's position, and before
         a later end is kept; it raises where another publisher holds the position by now. Raises
-        `PositionLost` where that end should be known and is not, or is that of another project or
-        database.
+        `PositionLost` where that end should be known and is not, is that of another project or
+        database, or counts transactions that this one has yet to reach.
         """
 
     def leaderless(self, topics: Collection[str]) -> Mapping[str, str]:

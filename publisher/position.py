@@ -53,6 +53,11 @@ class Position:
     now: Snapshot | None = None
     last_id: int = 0
 
+    @property
+    def seen(self) -> Snapshot:
+        """The newest snapshot in it."""
+        return self.now or self.prev
+
     def covers(self, xid: int, row_id: int) -> bool:
         """Whether the row of that transaction and id is published."""
         if self.prev.sees(xid):

@@ -73,6 +73,17 @@ class Journal:
             )
         return reached
 
+    def refuse_ahead(self, found: Checkpoint | None, reached: int | None) -> None:
+        """Raise `PositionLost` where it counts transactions that the database has yet to reach."""
+        if found is None or reached is None or found.position.seen.xmax <= reached:
+            return
+        raise PositionLost(
+            f"topic {self.topic!r} holds a position before transaction {found.position.seen.xmax}, "
+            f"but this database has only reached {reached}: an older copy of it was put back, and "
+            "what is recorded now would be skipped. Publish what the copy does not count as "
+            "published with `outbox-publisher position rebase --since 1h` (readers see repeats)"
+        )
+
     def missing(self) -> PositionLost:
         return PositionLost(
             f"topic {self.topic!r} holds no position, but the database says that one was stored "
@@ -118,12 +129,14 @@ def recover(
 ) -> Checkpoint:
     """Where to go on; from now on nobody else sends for this publisher.
 
-    The journal is read before the fence too, for the publisher of another project must not be
-    fenced.
+    The journal is read before the fence too, for the publisher of another project, or that of
+    which this database is an older copy, must not be fenced.
     """
-    journal.decode(read(), tenure)
+    reached = confirm() if tenure.mirrored else None
+    journal.refuse_ahead(journal.decode(read(), tenure), reached)
     fence()
     found = journal.decode(read(), tenure)
+    journal.refuse_ahead(found, reached)
     if not tenure.mirrored:
         confirm()  # Who takes over from now on has to fence this one, and its write fails.
         adopted = Checkpoint(tenure.position)

@@ -26,7 +26,7 @@ class Journaled(ABC):
 
     _journal: Journal
     _tenure: Tenure
-    _confirm: Confirm = staticmethod(lambda: None)
+    _confirm: Confirm = staticmethod(lambda: 0)
     _certain: Snapshot | None = None
     _topics: Topics | None
 
@@ -63,7 +63,7 @@ class Journaled(ABC):
 
     def _make_certain(self, end: Checkpoint) -> None:
         """Kafka must not keep what a crash of the database could take back."""
-        seen = end.position.now or end.position.prev
+        seen = end.position.seen
         if seen != self._certain:
             self._confirm()
             self._certain = seen

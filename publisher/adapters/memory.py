@@ -244,10 +244,11 @@ class MemoryStore:
         self._answer()
         self.database.outcomes[request] = outcome
 
-    def confirm(self) -> None:
+    def confirm(self) -> int:
         self._answer()
         if self._epoch != self.database.epoch:
             raise Fenced("the position was moved by hand")
+        return self.database.snapshot().xmax
 
     def save(self, position: Position) -> None:
         self.confirm()

@@ -216,7 +216,7 @@ class MemoryTransactions(MemoryBroker):
         self.loses_answers = 0
         self.fence = 0
         self.vague = False
-        self._confirm: Confirm = lambda: None
+        self._confirm: Confirm = lambda: 0
 
     def recover(self, tenure: Tenure, confirm: Confirm) -> Checkpoint:
         self.fence, self._confirm = self.openings, confirm
@@ -225,6 +225,8 @@ class MemoryTransactions(MemoryBroker):
             self.journal = Checkpoint(tenure.position)
         if self.journal is None:
             raise PositionLost("the journal is empty")
+        if tenure.mirrored and self.journal.position.seen.xmax > confirm():
+            raise PositionLost("the journal is ahead of the database")
         return self.journal
 
     def send(self, records: Sequence[Record], end: Checkpoint) -> Delivery:

@@ -330,9 +330,11 @@ class PostgresStore:
         with self._answering("answer"):
             answer_request(self._live, request, outcome)
 
-    def confirm(self) -> None:
-        if not self._rows(_CONFIRM_POSITION, name=self._name, epoch=self._epoch):
+    def confirm(self) -> int:
+        rows = self._rows(_CONFIRM_POSITION, name=self._name, epoch=self._epoch)
+        if not rows:
             raise self._fenced()
+        return int(rows[0][0])
 
     def save(self, position: Position) -> None:
         with self._answering("save"):

@@ -50,7 +50,7 @@ class Subject:
     def open(self) -> None:
         self.broker.open()
         tenure = Tenure(Position(), "/test", inherited=True)
-        assert self.broker.recover(tenure, lambda: None) == Checkpoint(tenure.position)
+        assert self.broker.recover(tenure, lambda: 1) == Checkpoint(tenure.position)
 
     def record(self, number: int, key: bytes = b"k", value: bytes | None = b"{}") -> Record:
         return Record(number, self.topic, key, value, HEADERS)

@@ -44,7 +44,7 @@ def starts(broker: Broker, tenure: Tenure) -> Checkpoint:
     """As after a failure: everything is asked anew."""
     broker.close()
     broker.open()
-    return broker.recover(tenure, lambda: None)
+    return broker.recover(tenure, lambda: 1_000)
 
 
 def allow_only(

@@ -77,8 +77,9 @@ def mirrored(source: str = "/shop", database: str = "7/1") -> Tenure:
     return Tenure(Position(), source, inherited=True, mirrored=True, database=database)
 
 
-def held() -> None:
-    """The database says that the position is still this publisher's."""
+def held() -> int:
+    """The database says that the position is still this publisher's, and how far it is."""
+    return 1_000
 
 
 def page(topic: str, *values: bytes) -> list[Record]:
@@ -365,7 +366,7 @@ def test_who_lost_the_position_meanwhile_does_not_write_an_older_one(
 ) -> None:
     successor = make()
 
-    def lost() -> None:
+    def lost() -> int:
         successor.recover(fresh(), held)
         committed(successor.send(page(topic, b"x"), ENDS[2]))
         raise StandsBy("another publisher took over")
@@ -375,12 +376,31 @@ def test_who_lost_the_position_meanwhile_does_not_write_an_older_one(
     assert make().recover(mirrored(), held) == ENDS[2]
 
 
+def test_a_journal_ahead_of_a_database_that_was_put_back_is_refused_before_it_fences_anybody(
+    make: Make, topic: str
+) -> None:
+    ours = make()
+    ours.recover(fresh(), held)
+    committed(ours.send(page(topic, b"x"), ENDS[0]))
+    ahead = ENDS[0].position.seen.xmax
+    with pytest.raises(PositionLost, match=rf"before transaction {ahead}, but .* {ahead - 1}: an"):
+        make().recover(mirrored(), lambda: ahead - 1)
+    committed(ours.send(page(topic, b"undisturbed"), ENDS[0]))
+    assert make().recover(mirrored(), lambda: ahead) == ENDS[0]
+    assert make().recover(replace(fresh(), fresh=False), lambda: 1).retried is None
+
+
 def test_an_end_is_kept_once_the_database_confirms_what_it_counts(
     make: Make, topic: str, durable_broker: Server
 ) -> None:
     confirmed: list[int] = []
     broker = make()
-    broker.recover(fresh(), lambda: confirmed.append(len(values(durable_broker, topic))))
+
+    def confirm() -> int:
+        confirmed.append(len(values(durable_broker, topic)))
+        return 1_000
+
+    broker.recover(fresh(), confirm)
     del confirmed[:]
     committed(broker.send(page(topic, b"1"), ENDS[0]))
     committed(broker.send(page(topic, b"2"), ENDS[2]))  # Of the same window.
@@ -393,11 +413,14 @@ def test_nothing_is_sent_where_the_database_does_not_confirm_what_the_end_counts
 ) -> None:
     make().recover(fresh(), held)
     broker = make()
+    answers = iter([1_000])
 
-    def lost() -> None:
+    def once() -> int:
+        for answer in answers:
+            return answer
         raise StoreUnavailable("PostgreSQL ended the session")
 
-    broker.recover(mirrored(), lost)
+    broker.recover(mirrored(), once)
     with pytest.raises(StoreUnavailable):
         broker.send(page(topic, b"x"), ENDS[0])
     assert values(durable_broker, topic) == []

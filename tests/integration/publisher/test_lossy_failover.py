@@ -2,17 +2,23 @@
 
 import shutil
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from local.postgres import Postgres
+from publisher.adapters.connection import connect
+from publisher.adapters.memory_broker import MemoryTransactions
 from publisher.adapters.postgres import PostgresStore
-from publisher.errors import TimelineChanged
+from publisher.adapters.tables import read_identity, rebase_position
+from publisher.errors import PositionLost, TimelineChanged
+from publisher.health import Health
 from publisher.ports import Limits
+from publisher.relay import Relay
 from publisher.window import Window
 from tests.conftest import migrate
+from tests.waiting import eventually
 from tests.writers import execute, write
 
 
@@ -34,6 +40,47 @@ def fail_over(server: Postgres, copy: Path) -> None:
     shutil.move(copy, server.data)
     server.become_standby()
     execute(server.url, "SELECT pg_promote()")
+
+
+def put_back(server: Postgres, copy: Path) -> None:
+    """Go on with the copy, as with a snapshot of the volume: nothing tells it from the data."""
+    assert server.data is not None
+    server.stop()
+    shutil.rmtree(server.data)
+    shutil.move(copy, server.data)
+    server.start()
+
+
+def test_exactly_once_a_database_that_was_put_back_behind_the_journal_stops_the_publisher(
+    private_postgres: Postgres, tmp_path: Path
+) -> None:
+    server = private_postgres
+    url = server.create_database("shop")
+    migrate(url)
+    broker = MemoryTransactions()
+
+    def publish(expected: int) -> None:
+        with closing(PostgresStore(url, keeper="kafka")) as store:
+            relay = Relay(store=store, broker=broker, health=Health())
+            eventually(lambda: (relay.step(), len(broker.log))[1] == expected)
+            store.save(relay._position)
+            broker.close()
+
+    write(url, b"a")
+    publish(1)
+    copy = copied(server, tmp_path)
+    for _ in range(50):
+        write(url, b"lost")
+    publish(51)
+    put_back(server, copy)
+    (kept,) = write(url, b"b")
+    with pytest.raises(PositionLost):
+        publish(52)
+    with closing(connect(url, name="test")) as connection:
+        since = datetime.now(UTC) - timedelta(0)
+        rebase_position(connection, "default", read_identity(connection), since)
+    publish(52)
+    assert (broker.log[-1].id, broker.log[-1].key) == (kept, b"b")
 
 
 @pytest.mark.parametrize("margin", [timedelta(minutes=1), None])
