@@ -105,6 +105,10 @@ def permitted(journal: str) -> Iterator[None]:
         raise BrokerUnavailable(reasons.transactional_id_forbidden(journal)) from exc
 
 
+class Aborted(kafka.KafkaError):  # type: ignore[misc]
+    """Another record failed, and the client sends nothing more of what it had."""
+
+
 @contextmanager
 def constructing(config: Config) -> Iterator[Callable[..., Any]]:
     """Give what makes the network part of a client; what was made ends where the rest fails."""

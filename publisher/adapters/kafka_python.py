@@ -12,7 +12,7 @@ from kafka import errors as kafka
 from publisher.adapters import reasons
 from publisher.adapters.clients import Topics
 from publisher.adapters.kafka_config import DEFAULTS, Config, converted
-from publisher.adapters.kafka_errors import constructing, failure, reaching
+from publisher.adapters.kafka_errors import Aborted, constructing, failure, reaching, reason
 from publisher.adapters.kafka_partitioner import KeyPartitioner
 from publisher.adapters.kafka_topics import KafkaTopics
 from publisher.adapters.known_topics import KnownTopics
@@ -66,7 +66,12 @@ class KafkaPythonDelivery:
         if at == len(futures):
             self.error = self._behind
         elif futures[at].is_done:
+            at = next((n for n in range(at, len(futures)) if _failed_itself(futures[n])), at)
             self.error = failure(self.records[at : len(futures)], futures[at].exception)
+
+
+def _failed_itself(future: Any) -> bool:
+    return future.is_done and not isinstance(future.exception, (Aborted, type(None)))
 
 
 class KafkaPythonBroker:
@@ -165,6 +170,8 @@ def _producer(servers: str, ours: Config, config: Config) -> Any:
             }
         )
     _end_at_lost_sequence(producer)
+    if not producer._transaction_manager.is_transactional():
+        _tell_aborted_apart(producer)
     return producer
 
 
@@ -176,6 +183,12 @@ def _end_at_lost_sequence(producer: Any) -> None:
     """
     manager = producer._transaction_manager
     manager._FATAL_ERRORS |= manager._NEEDS_EPOCH_BUMP_ERRORS
+
+
+def _tell_aborted_apart(producer: Any) -> None:
+    """The client gives the error of one batch to all that it has: another key would be parked."""
+    abort = producer._accumulator.abort_batches
+    producer._accumulator.abort_batches = lambda error: abort(Aborted(reason(error)))
 
 
 def _discard(producer: Any) -> None:

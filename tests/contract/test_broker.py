@@ -4,13 +4,14 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import count
 from typing import NamedTuple
 from unittest.mock import patch
 from uuid import uuid4
 
 import pytest
-from kafka import KafkaAdminClient
+from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
 
 from local import apache
@@ -18,6 +19,7 @@ from local.kafka import Broker as Server
 from local.ladder import Unavailable
 from publisher.adapters.clients import CLIENTS, Client, client
 from publisher.adapters.journal import Journal
+from publisher.adapters.kafka_python import KafkaPythonBroker
 from publisher.adapters.memory_broker import MemoryBroker
 from publisher.errors import BrokerUnavailable, RecordRejected, TopicUnavailable
 from publisher.ports import Broker, Delivery, Record, Tenure, Topic, TopicSettings
@@ -553,3 +555,22 @@ def test_a_frozen_broker_acknowledges_nothing_and_everything_once_it_wakes(
     values = [r.value for r in read_topic(breakable_broker.bootstrap_servers, topic)]
     assert values == [str(i).encode() for i in range(9)]
     broker.close()
+
+
+def test_a_record_that_waits_while_another_topic_refuses_one_is_not_refused_itself(
+    durable_broker: Server, make_topic: MakeTopic
+) -> None:
+    sound = make_topic(partitions=1)
+    picky = make_topic(partitions=1, config={"message.timestamp.before.max.ms": "0"})
+    broker = KafkaPythonBroker(durable_broker.bootstrap_servers)
+    with closing(broker):
+        broker.open()
+        assert settled(broker.send([Record(1, sound, b"k", b"{}", HEADERS)], END)) == 1
+        muted = broker._producer._accumulator.muted
+        muted.add(TopicPartition(sound, 0))  # as while its leader is slow
+        first = broker.send([Record(2, sound, b"k", b"{}", HEADERS)], END)
+        second = broker.send([Record(3, picky, b"k", b"{}", HEADERS)], END)
+        eventually(lambda: first.settle(0.1) or first.error)
+        assert isinstance(first.error, BrokerUnavailable)
+        second.settle(0.0)
+        assert isinstance(second.error, RecordRejected)

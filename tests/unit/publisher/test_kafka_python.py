@@ -6,6 +6,7 @@ import logging
 import threading
 from inspect import isbuiltin
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from kafka.record import util
 
 from publisher.adapters import kafka_python
 from publisher.adapters.journal import Journal
-from publisher.adapters.kafka_errors import failure, last_word, reaching
+from publisher.adapters.kafka_errors import Aborted, failure, last_word, reaching
 from publisher.adapters.kafka_python import KafkaPythonBroker, KafkaPythonDelivery
 from publisher.adapters.kafka_python_transactions import (
     KafkaPythonTransaction,
@@ -64,6 +65,27 @@ def test_a_record_whose_time_is_up_may_have_arrived_and_is_not_taken_for_refused
     assert delivery.settle(0.0) == 1
     assert isinstance(delivery.error, BrokerUnavailable)
     assert "outbox row 2" in str(delivery.error)
+
+
+def refused() -> Future:
+    return Future().failure(kafka.InvalidTimestampError("too old"))
+
+
+def aborted() -> Future:
+    return Future().failure(Aborted("InvalidTimestampError: too old"))
+
+
+def test_what_is_aborted_because_another_page_is_refused_is_not_refused_itself() -> None:
+    delivery = on_its_way(aborted())
+    assert delivery.settle(0.0) == 0
+    assert isinstance(delivery.error, BrokerUnavailable)
+
+
+def test_of_a_page_what_is_refused_is_named_not_what_is_aborted_before_it() -> None:
+    delivery = on_its_way(done(), aborted(), refused(), aborted())
+    assert delivery.settle(0.0) == 1
+    assert isinstance(delivery.error, RecordRejected)
+    assert delivery.error.first == 3
 
 
 class Ended:
@@ -117,6 +139,7 @@ class FakeProducer:
     def __init__(self, **settings: object) -> None:
         self.closed_after = -1.0
         self._transaction_manager = TransactionManager()
+        self._accumulator = SimpleNamespace(abort_batches=None)
         self._sender = threading.Thread(target=lambda: None)
         self._sender.start()
 
