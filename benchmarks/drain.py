@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -54,16 +54,25 @@ class Run:
         return self.arrivals.began / 1_000 - self.started
 
 
+def _rate(run: Run) -> float:
+    return run.rate
+
+
 @dataclass(frozen=True, slots=True)
 class Round:
-    """The publisher in each of its deliveries, between two bare loops."""
+    """Ours in each of its ways, between two runs of what they are compared with."""
 
     before: Run
     after: Run
     ours: Mapping[str, Run]
 
-    def beside_bare(self, delivery: str) -> Repeat:
-        return Repeat(self.before.rate, self.ours[delivery].rate, self.after.rate)
+    def beside(self, which: str, figure: Callable[[Run], float] = _rate) -> Repeat:
+        return Repeat(figure(self.before), figure(self.ours[which]), figure(self.after))
+
+    @property
+    def control(self) -> Repeat:
+        """The run before beside that after: they are of one kind."""
+        return Repeat(self.before.rate, self.before.rate, self.after.rate)
 
 
 class Drain:
@@ -137,7 +146,7 @@ def _rounds(drain: Drain, client: str, deliveries: Sequence[str], say: Say) -> l
 
 def _shown(found: Round) -> str:
     ours = (
-        f"{delivery} {run.rate:,.0f}/s ({found.beside_bare(delivery).ratio:.2f})"
+        f"{delivery} {run.rate:,.0f}/s ({found.beside(delivery).ratio:.2f})"
         for delivery, run in found.ours.items()
     )
     return f"bare {found.before.rate:,.0f}/s, {', '.join(ours)}, bare {found.after.rate:,.0f}/s"
@@ -152,12 +161,11 @@ def in_turn(items: Sequence[str], number: int) -> Sequence[str]:
 def figures(client: str, rounds: Sequence[Round]) -> Iterator[Figure]:
     """What the rounds of a client say, under the names that stay."""
     bare = [run for each in rounds for run in (each.before, each.after)]
-    control = [Repeat(each.before.rate, each.before.rate, each.after.rate) for each in rounds]
     for delivery in sorted(rounds[0].ours):
-        repeats = [each.beside_bare(delivery) for each in rounds]
+        repeats = [each.beside(delivery) for each in rounds]
         yield from _mode(str(Mode(client, delivery)), repeats, [r.ours[delivery] for r in rounds])
     yield Figure(f"drain.{client}.bare.events_per_s", median(run.rate for run in bare))
-    yield Figure(f"drain.{client}.bare.vs_bare", median_control(control))
+    yield Figure(f"drain.{client}.bare.vs_bare", median_control([each.control for each in rounds]))
     yield Figure(f"drain.{client}.bare.cpu_s_per_100k", median(r.cpu_s_per_100k for r in bare))
     if len(rounds[0].ours) > 1:
         yield _exactly_once(client, rounds)

@@ -53,7 +53,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """Events per second of one publisher's run between two bare ones, which cancels a drift."""
+    """A number of one of our runs between those of two others, which cancels a drift."""
 
     before: float
     ours: float
@@ -65,7 +65,7 @@ class Repeat:
 
     @property
     def control(self) -> float:
-        """Bare against bare: how far from 1 noise alone can take a ratio."""
+        """The others against each other: how far from 1 noise alone can take a ratio."""
         return self.before / self.after
 
 

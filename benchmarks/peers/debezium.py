@@ -74,7 +74,10 @@ CONSTANT_HEADERS = {
 
 
 class Debezium:
-    """A relay that is warm: between runs its connector is stopped, and Connect goes on."""
+    """A relay that is warm: but for its own runs its connector is stopped, and Connect goes on.
+
+    A connector that runs decodes what everybody writes to the cluster, those who are measured too.
+    """
 
     def __init__(self, process: Measured, api: httpx.Client, url: str, log: Log) -> None:
         self._process = process
@@ -96,28 +99,30 @@ class Debezium:
                 httpx.Client(base_url=f"{address}/connectors/outbox", timeout=60) as api,
             ):
                 relay = cls(process, api, url, log)
-                relay.go_on()
+                with relay.at_work():
+                    pass  # it makes its slot
                 yield relay
 
     def drain(self, events: int) -> Run:
-        """Record a backlog while the connector is stopped, and let it go on."""
-        self.stop()
+        """Record a backlog while the connector is stopped, and let it go on for that."""
         record(self._url, self._log.topic, events)
         self._process.look()
         started, before = time.time(), self._process.cpu_seconds
 
         def run(arrived: Callable[[], bool]) -> None:
-            self.go_on()
+            self._go_on()
             wait_until(arrived, self._process.look, PATIENCE + events / SLOWEST)
+            self._process.look()
+            self._stop()
 
         arrivals = self._log.whatever_arrives(events, run)
-        self._process.look()
         spent = self._process.cpu_seconds - before
         return Run(arrivals, spent, self._process.megabytes, started)
 
     def warm_up(self, events: int) -> None:
         """Relay so many events as they come."""
-        self._log.whatever_arrives(events, lambda arrived: self._relay(events, arrived))
+        with self.at_work():
+            self._log.whatever_arrives(events, lambda arrived: self._relay(events, arrived))
 
     def _relay(self, events: int, arrived: Callable[[], bool]) -> None:
         record(self._url, self._log.topic, events)
@@ -125,16 +130,22 @@ class Debezium:
 
     def live(self, rate: int, seconds: int) -> Delays:
         """Milliseconds from the end of each commit to the consumer, at a steady pace."""
-        self.go_on()
-        with Ear.on(self._log, strict=False) as ear:
+        with self.at_work(), Ear.on(self._log, strict=False) as ear:
             return live(ear, self._url, self._log.topic, rate, seconds, self._process.look)
 
-    def stop(self) -> None:
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """The connector runs for as long as the block does."""
+        self._go_on()
+        yield
+        self._stop()
+
+    def _stop(self) -> None:
         """Stop the connector; Connect stays as it is."""
         self._ask("PUT", "/stop")
         self._wait(lambda: self._states() == ["STOPPED"] and not _slot_is_read(self._url))
 
-    def go_on(self) -> None:
+    def _go_on(self) -> None:
         """Start the connector again, or wait until it has started."""
         self._wait(lambda: bool(self._states()))
         self._ask("PUT", "/resume")
