@@ -30,18 +30,21 @@ class Bar:
 class Chart:
     """Bars from one zero; `patterns` say which figures they are, each with its label and colour.
 
-    What a group of the pattern matched stands for `{1}` in the label.
+    What a group of the pattern matched stands for `{1}` in the label. The figures are shown `times`
+    as large: percentages are.
     """
 
     file: str
     title: str
     patterns: Sequence[tuple[str, str, str]]
+    times: float = 1
 
     def bars(self, figures: Figures) -> Iterator[Bar]:
         for pattern, label, colour in self.patterns:
             for name, value in figures.items():
                 if found := re.fullmatch(pattern, name):
-                    yield Bar(label.format(*found.groups()), value, colour)
+                    words = label.format(*found.groups()).replace("_", " ")
+                    yield Bar(words, value * self.times, colour)
 
 
 def _relays(file: str, title: str, figure: str) -> Chart:
@@ -71,6 +74,15 @@ CHARTS = (
         ),
     ),
     Chart(
+        "disturbed.svg",
+        "Drain beside others in the database, % of the speed without them",
+        (
+            (r"disturbed\.(undisturbed)\.vs_undisturbed", "{0}, again", LIMIT),
+            (r"disturbed\.((?!undisturbed)[^.]+)\.vs_undisturbed", "{0}", OURS),
+        ),
+        times=100,
+    ),
+    Chart(
         "relays-latency.svg",
         "From commit to consumer, milliseconds",
         (
@@ -90,6 +102,7 @@ def main(folder: str, *files: str) -> None:
     figures: dict[str, float] = {}
     for file in files:
         figures.update(json.loads(Path(file).read_text()))
+    Path(folder).mkdir(parents=True, exist_ok=True)
     for chart in CHARTS:
         if bars := list(chart.bars(figures)):
             path = Path(folder) / chart.file
