@@ -11,7 +11,7 @@ from statistics import median
 
 from benchmarks.database import outbox_database, record
 from benchmarks.figures import Figure, Goal, Repeat, below_full_size, median_control, median_ratio
-from benchmarks.log import Arrivals, Log, wait_until
+from benchmarks.log import Arrivals, Log
 from benchmarks.modes import CLIENTS, Mode
 from benchmarks.process import publisher, running
 from benchmarks.stage import Say, Stage, stage
@@ -86,28 +86,25 @@ class Drain:
     def bare(self, client: str) -> Run:
         """The producer alone."""
         command = [sys.executable, "-m", "benchmarks.bare", client, self._url, self._log.servers]
-        with running(command, os.environ) as process:
-
-            def wait(arrived: object) -> None:
-                process.finish(PATIENCE + self._events / SLOWEST)
-
-            arrivals = self._log.arrivals(self._events, wait)
-            return Run(arrivals, float(process.last_line))
+        with self._log.reading() as reading, running(command, os.environ) as process:
+            process.finish(self._patience)
+            return Run(reading.arrivals(self._events), float(process.last_line))
 
     def ours(
         self, mode: Mode, name: str | None = None, settings: Mapping[str, str] | None = None
     ) -> Run:
         """The real publisher, from the beginning of the table unless `name` has been there."""
-        started = time.time()
-        with publisher(mode, self._url, self._log.servers, name, settings) as process:
-            arrivals = self._log.arrivals(
-                self._events,
-                lambda arrived: wait_until(
-                    arrived, process.look, PATIENCE + self._events / SLOWEST
-                ),
-            )
-            process.look()
-            return Run(arrivals, process.cpu_seconds, process.megabytes, started)
+        with self._log.reading() as reading:
+            started = time.time()
+            with publisher(mode, self._url, self._log.servers, name, settings) as process:
+                reading.wait_for(self._events, process.look, self._patience)
+                arrivals = reading.arrivals(self._events)
+                process.look()
+                return Run(arrivals, process.cpu_seconds, process.megabytes, started)
+
+    @property
+    def _patience(self) -> float:
+        return PATIENCE + self._events / SLOWEST
 
 
 def measure(events: int, modes: Sequence[Mode], say: Say) -> list[Figure]:

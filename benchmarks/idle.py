@@ -11,7 +11,7 @@ import psycopg
 
 from benchmarks.database import outbox_database, record
 from benchmarks.figures import Figure, Goal
-from benchmarks.log import Log, NotMeasured, wait_until
+from benchmarks.log import Log, NotMeasured
 from benchmarks.modes import Mode
 from benchmarks.process import Measured, publisher
 from benchmarks.stage import Say, stage
@@ -68,10 +68,12 @@ def figures(found: Mapping[Mode, Idle]) -> Iterator[Figure]:
 def _idle(mode: Mode, url: str, log: Log) -> Idle:
     record(url, log.topic, 1)
     with (
+        log.reading() as reading,
         publisher(mode, url, log.servers) as process,
         psycopg.connect(url, autocommit=True) as connection,
     ):
-        log.arrivals(1, lambda arrived: wait_until(arrived, process.look, 60))
+        reading.wait_for(1, process.look, 60)
+        reading.arrivals(1)
         time.sleep(CALM_SECONDS)
         return _stretch(process, connection)
 

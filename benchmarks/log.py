@@ -172,16 +172,15 @@ class Log:
 
         Raises `DeliveryWrong` unless each of the events arrived once, in order within its key.
         """
-        found = self.whatever_arrives(events, run)
-        found.require(events)
-        return found
+        with self.reading() as reading:
+            run(lambda: reading.has(events))
+            return reading.arrivals(events)
 
     def whatever_arrives(self, events: int, run: Callable[[Callable[[], bool]], None]) -> Arrivals:
         """What a run appends, right or wrong."""
         with self.reading() as reading:
             run(lambda: reading.has(events))
-            reading.go_on()
-            return reading.judge.arrivals
+            return reading.whatever_arrived()
 
 
 class Reading:
@@ -212,9 +211,28 @@ class Reading:
         self._read_up_to(self._asked)
         return len(self.judge.seen) >= events
 
-    def go_on(self) -> None:
-        """Read whatever has been committed by now."""
+    def wait_for(self, events: int, check: Callable[[], None], seconds: float) -> None:
+        """Wait until so many events are there; `check` raises where that has become pointless."""
+        try:
+            wait_until(lambda: self.has(events), check, seconds)
+        except NotMeasured as why:
+            raise NotMeasured(
+                f"{why}; read from {self.start} to {self._at}: {self.judge.arrivals}"
+            ) from why
+
+    def arrivals(self, events: int) -> Arrivals:
+        """What has been committed by now.
+
+        Raises `DeliveryWrong` unless each of the events arrived once, in order within its key.
+        """
+        found = self.whatever_arrived()
+        found.require(events)
+        return found
+
+    def whatever_arrived(self) -> Arrivals:
+        """What has been committed by now, right or wrong."""
         self._read_up_to(self._ends())
+        return self.judge.arrivals
 
     def _ends(self) -> dict[int, int]:
         """The end of what is committed in each partition, in one question to each broker."""
