@@ -28,7 +28,10 @@ FROZEN_BROKERS = ("--only", "broker-frozen", "--times", "6", "--hold", "5")
 """With the seed of the test, each time for longer than the other two brokers wait for the third:
 they acknowledge again, and what has to go to that one stays a gap."""
 
-FROZEN_PUBLISHER = ("--only", "publisher-frozen", "--times", "3", "--hold", "8")
+FROZEN_PUBLISHER = (
+    *("--only", "publisher-frozen", "--times", "3", "--hold", "8"),
+    *("--latency", "0.03"),  # seldom between two pages
+)
 """With the seed of the test, for more than seven seconds each time: the other one takes over."""
 
 
@@ -127,8 +130,7 @@ def test_a_publisher_whose_position_runs_ahead_loses_events_and_is_found(
 def test_a_publisher_that_is_not_fenced_repeats_events_when_it_thaws_and_is_found(
     tmp_path: Path, client: str
 ) -> None:
-    between_pages_seldom = ("--latency", "0.03")
-    options = ("--mutant", "not-fenced", *FROZEN_PUBLISHER, *between_pages_seldom)
+    options = ("--mutant", "not-fenced", *FROZEN_PUBLISHER)
     said = found("duplicates", tmp_path, *options, seed=346, MODE=f"{client}/exactly-once")
     assert said.code == 1, said.text
     assert said.figures["duplicates"] > 0, said.text

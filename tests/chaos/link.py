@@ -5,6 +5,7 @@ import socket
 import struct
 import time
 from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from threading import Thread
 from typing import Any, Self
 
@@ -60,7 +61,8 @@ class Link:
 
     async def _listen(self, port: int, target: int) -> asyncio.Server:
         async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await self._serve(reader, writer, target)
+            with suppress(asyncio.CancelledError):  # which asyncio would print at the end
+                await self._serve(reader, writer, target)
 
         return await asyncio.start_server(accept, LOOPBACK, port)
 

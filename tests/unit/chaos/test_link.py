@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from threading import Thread
 
 import pytest
@@ -124,3 +125,15 @@ def test_the_end_of_a_connection_is_passed_on_and_nothing_is_left(link: Link, po
         assert say(client, b"a") == b"a"
         assert link._writers
     eventually(lambda: not link._writers)
+
+
+def test_a_link_whose_server_takes_no_more_connections_ends_without_a_word(
+    port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_server((LOOPBACK, 0), backlog=0) as full, ExitStack() as waiting:
+        target = full.getsockname()[1]
+        with Link({port: target}) as link:
+            for _ in range(5):
+                waiting.enter_context(connect(port))
+            eventually(lambda: link.connections == 5)
+    assert caplog.messages == []

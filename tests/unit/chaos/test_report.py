@@ -12,7 +12,7 @@ from tests.acceptance.stress.ledger import Change
 from tests.acceptance.stress.verdict import Delivered, Verdict
 from tests.chaos.plan import Fault, Kind
 from tests.chaos.report import failures, last_line, table
-from tests.chaos.run import Goal, Outcome, Result, arrived_among
+from tests.chaos.run import Goal, Outcome, Result, arrived_among, certainly_unsent
 from tests.chaos.site import Setting
 
 GOAL = Goal(events=10, seconds=60, for_each=5, quiet=1)
@@ -130,6 +130,12 @@ def test_a_publisher_frozen_for_long_has_to_be_succeeded_where_another_stands_by
     assert "nobody took over" in said(result(CLEAN, frozen), publishers=2)
     assert said(result(CLEAN, replace(frozen, taken_over=True)), publishers=2) == ""
     assert said(result(CLEAN, replace(frozen, lasted=3.0)), publishers=2) == ""
+
+
+def test_a_recovery_is_of_what_was_certainly_not_on_its_way_when_the_fault_ended() -> None:
+    short, long = outcome(Kind.BROKER_FROZEN).fault, outcome(Kind.BROKER_FROZEN_LONG).fault
+    assert certainly_unsent(short, began=100.0, ended=130.0) == 130.0
+    assert certainly_unsent(long, began=100.0, ended=230.0) == 120.0
 
 
 def test_kafka_that_stood_still_for_long_is_used_within_five_seconds() -> None:
