@@ -205,6 +205,10 @@ def test_text_becomes_what_the_client_takes() -> None:
     }
 
 
+def test_a_wait_for_kafka_has_no_end() -> None:
+    assert DEFAULTS["message.timeout.ms"] == 0
+
+
 def test_our_own_settings_are_taken_by_producers_and_what_is_left_by_others() -> None:
     assert config_problems({}) == []
     assert set(for_admin({"socket_timeout_ms": "5000", **DEFAULTS})) >= {"socket.timeout.ms"}
