@@ -17,6 +17,9 @@ from tests.topics import read_topic
 from tests.waiting import eventually
 from tests.writers import execute, write
 
+FROZEN = float(os.environ.get("FROZEN_SECONDS", 125))
+"""By default kafka-python gives a record up after 120 s; librdkafka does after 300 s."""
+
 
 @pytest.fixture
 def publisher(
@@ -119,26 +122,34 @@ def test_a_broker_that_is_away_is_waited_for_and_nothing_is_lost_or_inverted(
     assert found == [str(number).encode() for number in range(50)]
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(FROZEN + 180)
+@pytest.mark.parametrize("client", ["librdkafka", "kafka-python"])
 def test_a_broker_frozen_for_longer_than_the_default_delivery_timeout_resumes_within_5_s(
-    breakable_publisher: Publisher,
     migrated_database_url: str,
     breakable_broker: Broker,
     make_topic: MakeTopic,
+    tmp_path: Path,
+    client: str,
 ) -> None:
-    publisher, topic = breakable_publisher, make_topic(on=breakable_broker)
-    write(migrated_database_url, b"0", topic=topic)
-    eventually(lambda: values(breakable_broker, topic) == [b"0"], timeout=20)
-    breakable_broker.freeze()
-    for number in range(1, 101):
-        write(migrated_database_url, str(number).encode(), topic=topic)
-    time.sleep(125)  # the default delivery_timeout_ms is 120 s
-    assert publisher.process.running
-    assert not publisher.ready()["ready"]
-    thawed = time.monotonic()
-    breakable_broker.thaw()
-    eventually(lambda: publisher.ready()["ready"], timeout=5)
-    eventually(lambda: publisher.acknowledged == 101, timeout=thawed + 5 - time.monotonic())
+    url, servers = migrated_database_url, breakable_broker.bootstrap_servers
+    topic = make_topic(on=breakable_broker)
+    with Publisher(url, servers, tmp_path, PUBLISHER_KAFKA_CLIENT=client) as publisher:
+        write(url, b"0", topic=topic)
+        eventually(lambda: values(breakable_broker, topic) == [b"0"], timeout=30)
+        breakable_broker.freeze()
+        for number in range(1, 101):
+            write(url, str(number).encode(), topic=topic)
+        time.sleep(FROZEN)
+        assert publisher.process.running
+        assert not publisher.ready()["ready"]
+        breakable_broker.thaw()
+        breakable_broker.wait(30)
+        answers = time.monotonic()
+        eventually(lambda: publisher.ready()["ready"], timeout=5)
+        left = answers + 5 - time.monotonic()
+        eventually(lambda: publisher.acknowledged >= 101, timeout=left)
+        assert publisher.ready()["set_aside"] == []
+        assert not [line for line in publisher.lines if line["event"] == "set aside"]
     found = values(breakable_broker, topic)
     assert list(dict.fromkeys(found)) == [str(number).encode() for number in range(101)]
 
@@ -173,7 +184,8 @@ def test_a_second_signal_leaves_at_once(
     time.sleep(0.5)  # two signals at once are one
     assert publisher.process.running
     publisher.process.signal(signal.SIGTERM)
-    assert publisher.process.wait(1) == 128 + signal.SIGTERM
+    # A polite stop would take 3 s, and end with 0.
+    assert publisher.process.wait(2.5) == 128 + signal.SIGTERM
 
 
 def hold_a_record(publisher: Publisher, url: str, broker: Broker, topic: str) -> None:
@@ -211,12 +223,11 @@ def test_a_stop_in_the_middle_of_a_question_to_a_frozen_broker_is_polite(
 ) -> None:
     publisher, topic = breakable_publisher, make_topic(on=breakable_broker)
     hold_a_record(publisher, migrated_database_url, breakable_broker, topic)
-    frozen = time.monotonic()
     eventually(lambda: not publisher.ready()["ready"], timeout=20)
-    assert time.monotonic() - frozen < 8
-    assert "does not acknowledge outbox row" in publisher.ready()["waits_for"]
     time.sleep(0.5)  # it asks for two seconds
     assert_polite(publisher)
+    reasons = [line["reason"] for line in publisher.lines if line["event"] == "waiting"]
+    assert any("does not acknowledge outbox row" in reason for reason in reasons)
 
 
 def test_a_stop_while_kafka_is_away_is_polite_and_an_outage_fills_no_log(
