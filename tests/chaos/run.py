@@ -15,7 +15,7 @@ from tests.chaos.topic import Topic
 PATIENCE = 90.0
 LONGEST = 600.0
 SOON = 5.0
-FILLED = 10.0
+FILLED = 5.0
 """Seconds after which what may be on its way to Kafka, two pages, is on it, and nothing more."""
 
 WATCHED = {Kind.PUBLISHER_FROZEN, Kind.BROKER_FROZEN_LONG}

@@ -135,7 +135,7 @@ def test_a_publisher_frozen_for_long_has_to_be_succeeded_where_another_stands_by
 def test_a_recovery_is_of_what_was_certainly_not_on_its_way_when_the_fault_ended() -> None:
     short, long = outcome(Kind.BROKER_FROZEN).fault, outcome(Kind.BROKER_FROZEN_LONG).fault
     assert certainly_unsent(short, began=100.0, ended=130.0) == 130.0
-    assert certainly_unsent(long, began=100.0, ended=230.0) == 110.0
+    assert certainly_unsent(long, began=100.0, ended=230.0) == 105.0
 
 
 def test_kafka_that_stood_still_for_long_is_used_within_five_seconds() -> None:
