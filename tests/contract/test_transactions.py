@@ -139,7 +139,7 @@ def open_transaction(broker: Broker, *topics: str) -> object:
     return producer
 
 
-def test_what_nobody_succeeds_hides_what_is_behind_it_for_half_a_minute_at_most(
+def test_what_nobody_succeeds_hides_what_is_behind_it_until_its_time_out(
     durable_broker: Server, make_topic: MakeTopic
 ) -> None:
     """Asked of both clients at once, for the wait is long; Kafka looks every 10 s for those whose
