@@ -172,10 +172,11 @@ class PostgresStore:
             self._republish(stored, stored_at - self._margin)
             epoch, position, _, mirrored, oid, stored = self._take_position()
         guards.refuse_other_history(self._name, stored=stored, found=self._identity)
-        disarm_restored(self._live, self._name, self._identity)
+        self._compare(stored, epoch, stored_at)
+        if self._inherited:
+            disarm_restored(self._live, self._name, self._identity)
         if epoch == 1:
             self._announce(position)
-        self._compare(stored, epoch, stored_at)
         return Tenure(
             position,
             source,

@@ -140,9 +140,9 @@ def test_a_statement_that_takes_too_long_ends_in_the_server_and_gets_more_time_l
             with pytest.raises(TimedOut, match="pg_stat_activity"):
                 store.small_window(NOTHING, Limits())
             assert not store.is_open
-            blocker.rollback()  # To open looks into the table too, for restored rows.
             eventually(lambda: opens(store))
             assert setting(store._live, "statement_timeout") == "1s"
+            blocker.rollback()
             store.small_window(NOTHING, Limits())
             assert setting(store._live, "statement_timeout") == "500ms"
             assert store._live.patience == store._patience == impatient

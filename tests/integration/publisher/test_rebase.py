@@ -215,7 +215,7 @@ def test_rows_that_are_restored_while_a_publisher_runs_wait_for_the_next_one(
         ids = write(url, b"a", b"b")
         restore(url, ids[:1])
         assert [row.id for _ in range(3) for row in window.read().rows] == ids[1:]
-        store.close()
+    with closing(PostgresStore(url)) as store:
         window = Window(store, store.open().position, limits=Limits())
         assert [row.id for _ in range(3) for row in window.read().rows] == ids
 
