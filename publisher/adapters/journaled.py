@@ -34,6 +34,9 @@ class Journaled(ABC):
     def unavailable(self, topics: Collection[str]) -> Mapping[str, str]: ...
 
     @abstractmethod
+    def forget_topics(self) -> None: ...
+
+    @abstractmethod
     def send(self, records: Sequence[Record], end: Checkpoint) -> Delivery: ...
 
     @abstractmethod
@@ -68,11 +71,23 @@ class Journaled(ABC):
             self._confirm()
             self._certain = seen
 
-    def _create_journal(self) -> None:
+    def _permitted(self) -> Mapping[str, str]:
+        """Raises `BrokerUnavailable` where this user may not write the journal; else what is wrong
+        with it."""
         topic = self._journal.topic
         missing = self.unavailable({topic})
         if missing.get(topic) == reasons.topic_forbidden(topic):
             raise BrokerUnavailable(reasons.journal_forbidden(topic))
+        return missing
+
+    def _still_permitted(self) -> None:
+        """Asked after an error that tells of no topic: raises `BrokerUnavailable` where the journal
+        is meant, or Kafka cannot be asked."""
+        self.forget_topics()
+        self._permitted()
+
+    def _create_journal(self) -> None:
+        missing = self._permitted()
         if self._topics is not None and missing:
             for why in self._topics.create([self._journal.declared()]).values():
                 if why not in (reasons.CREATED, reasons.EXISTS):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from contextlib import contextmanager
@@ -42,10 +42,16 @@ _SLICE = 0.2
 
 
 class LibrdkafkaTransaction:
-    """A page and its end on their way."""
+    """A page and its end on their way.
 
-    def __init__(self, hands: Hands, records: Sequence[Record]) -> None:
-        self._hands, self._records = hands, records
+    `permitted` raises where this user may not write the end: the client does not tell which topic
+    is forbidden.
+    """
+
+    def __init__(
+        self, hands: Hands, records: Sequence[Record], *, permitted: Callable[[], None]
+    ) -> None:
+        self._hands, self._records, self._permitted = hands, records, permitted
         self._failed: dict[int, KafkaError] = {}
         self.sent = 0
         self.commit: Future[bool] | None = None
@@ -100,7 +106,11 @@ class LibrdkafkaTransaction:
         return BrokerUnavailable(reasons.transaction_failed(reason(error)))
 
     def _forbidden(self, records: Sequence[Record], error: KafkaError) -> Unavailable:
-        """The client does not tell which topic is meant, where there are several."""
+        """Where there are several topics, smaller pages tell which one is meant."""
+        try:
+            self._permitted()
+        except Unavailable as exc:
+            return exc
         topics = {record.topic for record in records}
         if len(topics) == 1:
             return failure(records, error)
@@ -137,7 +147,7 @@ class LibrdkafkaTransactions(LibrdkafkaBroker, Journaled):
     def send(self, records: Sequence[Record], end: Checkpoint) -> LibrdkafkaTransaction:
         self._make_certain(end)
         hands = self._live
-        page = LibrdkafkaTransaction(hands, records)
+        page = LibrdkafkaTransaction(hands, records, permitted=self._still_permitted)
         produce: Any = hands.producer.produce
         try:
             hands.producer.begin_transaction()

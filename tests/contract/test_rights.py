@@ -146,6 +146,27 @@ def test_a_topic_that_refuses_a_record_is_named_though_kafka_did_not_tell_before
         broker.close()
 
 
+@pytest.mark.parametrize("topics", [["one"], ["one", "other"]], ids=["one topic", "two topics"])
+def test_a_journal_that_is_forbidden_while_it_is_used_is_no_fault_of_the_topics(
+    broker: Broker, strict_server: Server, journal: Journal, topics: list[str]
+) -> None:
+    sound = [f"{journal.name}.{topic}" for topic in topics]
+    for topic in sound:
+        strict_server.create_topic(topic)
+    allow_only(strict_server, ResourceType.TOPIC, journal.topic, [READ, DESCRIBE])
+
+    def error() -> Unavailable | None:
+        page = [Record(at, sound[at % len(sound)], b"k", b"{}", []) for at in range(2)]
+        delivery = broker.send(page, START)
+        eventually(lambda: delivery.settle(0.1) or delivery.error)
+        return delivery.error
+
+    refused = next(filter(None, iter(error, 0)))
+    assert type(refused) is BrokerUnavailable, refused
+    assert repr(journal.topic) in str(refused)
+    assert f"topic '{journal.topic}', where exactly once keeps the position" in complaint(broker)
+
+
 def refusal(broker: Broker, topics: list[str]) -> Unavailable | None:
     page = [Record(at, topic, b"k", b"{}", []) for at, topic in enumerate(topics)]
     delivery = broker.send(page, START)

@@ -55,7 +55,7 @@ def test_a_record_whose_time_is_up_may_have_arrived_and_is_not_taken_for_refused
 @pytest.mark.parametrize("error", [ValueError("no"), TypeError("no")])
 def test_an_end_that_cannot_be_sent_is_no_records_failure(error: Exception) -> None:
     hands = Hands(SilentProducer(), batches=False)  # type: ignore[arg-type]
-    page = LibrdkafkaTransaction(hands, [RECORD])
+    page = LibrdkafkaTransaction(hands, [RECORD], permitted=lambda: None)
     page.sent = 1
     page.fail(error)
     assert type(page.error) is BrokerUnavailable
@@ -65,7 +65,7 @@ def test_an_end_that_cannot_be_sent_is_no_records_failure(error: Exception) -> N
 
 def test_a_record_that_cannot_be_sent_in_a_transaction_is_refused_alone() -> None:
     hands = Hands(SilentProducer(), batches=False)  # type: ignore[arg-type]
-    page = LibrdkafkaTransaction(hands, [RECORD, RECORD._replace(id=8)])
+    page = LibrdkafkaTransaction(hands, [RECORD, RECORD._replace(id=8)], permitted=lambda: None)
     page.sent = 1
     page.fail(TypeError("no"))
     assert isinstance(page.error, RecordRejected)
