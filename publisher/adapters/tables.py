@@ -241,7 +241,7 @@ def disarm_restored(
         ]
         for params in lowered:
             connection.execute(statement("rebase_parked"), params)
-        _redate(connection, {"since": since, "skips": skips})
+        _redate(connection, {"name": name, "since": since, "skips": skips})
         for params in lowered:
             connection.execute(statement("lower_position"), params)
 

@@ -1,7 +1,7 @@
 -- What is visible now and was not in the snapshot before, if it fits into one page. One row tells
 -- the snapshot where nothing is new, and where too much is: the first rows by transaction are not
--- the first by id, so a part of them must not be published. A restored row of a transaction that
--- this server has yet to reach would come at every read: it waits until it is re-dated.
+-- the first by id, so a part of them must not be published. A restored row shows though its
+-- transaction id is not given yet, or is that of an open transaction: it would come at every read.
 SELECT
     s.now,
     w.fits,
@@ -27,12 +27,14 @@ LEFT JOIN (
             SELECT * FROM outbox_event
             WHERE xid >= %(xmax)s::xid8
                 AND xid < (SELECT pg_snapshot_xmax(pg_current_snapshot()))
+                AND pg_visible_in_snapshot(xid, (SELECT pg_current_snapshot()))
             ORDER BY xid LIMIT %(rows)s + 1
         )
         UNION ALL
         (
             SELECT * FROM outbox_event
             WHERE xid = ANY (%(in_progress)s::xid8[])
+                AND pg_visible_in_snapshot(xid, (SELECT pg_current_snapshot()))
             LIMIT %(rows)s + 1
         )
     ) AS c

@@ -220,6 +220,65 @@ def test_rows_that_are_restored_while_a_publisher_runs_wait_for_the_next_one(
         assert [row.id for _ in range(3) for row in window.read().rows] == ids
 
 
+def test_a_restored_row_of_a_transaction_that_is_open_here_comes_once_when_that_has_ended(
+    migrated_database_url: str,
+) -> None:
+    url = migrated_database_url
+    with closing(PostgresStore(url)) as store:
+        window = Window(store, store.open().position, limits=Limits())
+        reached = Writer(url)
+        xid = reached.touch()
+        (row,) = write(url, b"a")
+        execute(url, f"UPDATE outbox_event SET xid = '{xid}'")
+        assert [row.id for _ in range(3) for row in window.read().rows] == []
+        reached.commit()
+        assert [row.id for _ in range(3) for row in window.read().rows] == [row]
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_new_name_takes_no_restored_row_from_one_that_is_ahead_of_what_it_stored(
+    migrated_database_url: str, frozen: bool
+) -> None:
+    url = migrated_database_url
+    with closing(PostgresStore(url, name="other")) as store:
+        window = Window(store, store.open().position, limits=Limits(rows=2))
+        if frozen:
+            write(url, b"a", b"b", b"c")
+            store.save(window.read().end)
+        window.read()
+        ids = write(url, b"d", b"e")
+        restore(url, ids)
+        assert set(unpublished(url)) >= set(ids)
+        assert [row.id for _ in range(3) for row in window.read().rows] == ids
+
+
+def test_a_position_in_kafka_loses_no_restored_row_though_the_table_has_an_older_one(
+    migrated_database_url: str,
+) -> None:
+    url = migrated_database_url
+    with closing(PostgresStore(url, keeper="kafka")) as store:
+        position = store.open().position
+        kept = store.small_window(position.prev, Limits()).now
+        store.save(position)
+    ids = write(url, b"a", b"b")
+    restore(url, ids)
+    with closing(PostgresStore(url, keeper="kafka")) as store:
+        assert store.open().mirrored
+        window = Window(store, Position(kept), limits=Limits())
+        assert [row.id for _ in range(3) for row in window.read().rows] == ids
+
+
+def test_a_new_name_makes_no_other_repeat_what_that_had_published_before_a_restore(
+    migrated_database_url: str,
+) -> None:
+    url = migrated_database_url
+    ids = write(url, b"a", b"b")
+    age(url)
+    restore(url, ids, other=2)
+    assert deliveries(url) == ids
+    assert deliveries(url, "other", margin=NOW) == []
+
+
 def test_rebase_leaves_the_window_that_was_on_its_way(migrated_database_url: str) -> None:
     url = migrated_database_url
     ids = write(url, b"a", b"b", b"c")
