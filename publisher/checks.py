@@ -40,6 +40,8 @@ class Inspection:
     wakes: bool
     missing_for_retention: str = ""
     mirrored: bool = False
+    restored: int = 0
+    missing_to_redate: str = ""
 
     @property
     def all_topics(self) -> list[str]:
@@ -53,6 +55,7 @@ def database_findings(inspection: Inspection, margin: timedelta | None = None) -
     With a margin, `run` publishes that much again on another timeline; else it stops there.
     """
     yield from _position_findings(inspection, margin)
+    yield from _restored_findings(inspection)
     if inspection.unsafe_commits:
         yield Finding(
             "warning",
@@ -105,6 +108,25 @@ def _new_position(inspection: Inspection) -> Finding:
             f"{', '.join(others)}",
         )
     return Finding("info", f"position {inspection.name!r} is new: {rows} will be published")
+
+
+def _restored_findings(inspection: Inspection) -> Iterator[Finding]:
+    """Rows that wait for a start, and what `run` would wait for when it comes to re-dating them."""
+    grant = inspection.missing_to_redate
+    if not inspection.restored:
+        if grant:
+            yield Finding("info", f"before a dump is restored, this role needs: {grant}")
+        return
+    what = (
+        f"{counted(inspection.restored)} of outbox_event with transaction ids that this server has "
+        "yet to reach, as restored ones have: published when `run` starts, which re-dates them, so "
+        "restart one that runs"
+    )
+    if grant:
+        yield Finding("error", f"{what}; this role may not: {grant}")
+    else:
+        runs = any(standing.holder for standing in inspection.standings)
+        yield Finding("warning" if runs else "info", what)
 
 
 def retention_findings(

@@ -83,6 +83,7 @@ def inspect(connection: Connection, name: str) -> Inspection:
     refuse_missing_rights(connection)
     read_source(connection)
     ((unsafe_commits, id_cache, wakes),) = connection.execute(statement("settings"))
+    ((restored, redates),) = connection.execute(statement("restored"), {"cap": CAP})
     standings = read_standings(connection)
     position = next((s.position for s in standings if s.name == name), Position())
     return Inspection(
@@ -97,6 +98,8 @@ def inspect(connection: Connection, name: str) -> Inspection:
         wakes=wakes,
         mirrored=read_mirrored(connection, name),
         missing_for_retention=missing_grants(connection, RETENTION_RIGHTS),
+        restored=restored,
+        missing_to_redate="" if redates else _grant_to_redate(connection),
     )
 
 
@@ -228,7 +231,7 @@ def disarm_restored(
     rebased before they do, publish again what was recorded since then, and what they have not
     published, except that the one that `skips` does not want the latter.
     """
-    ((restored,),) = connection.execute(statement("restored"))
+    ((restored, _),) = connection.execute(statement("restored"), {"cap": 1})
     if not restored:
         return
     with connection.transaction():
@@ -250,12 +253,15 @@ def _redate(connection: Connection, params: Mapping[str, object]) -> None:
     try:
         connection.execute(statement("disarm_restored"), params)
     except pg.InsufficientPrivilege as exc:
-        role = connection.info.user
         raise StoreUnavailable(
             "restored rows of outbox_event carry transaction ids that this server has yet to "
-            f"reach, and would be published again then: GRANT UPDATE (xid) ON outbox_event TO "
-            f"{role}, or run `outbox-publisher position rebase` as a role that may"
+            f"reach, and would be published again then: {_grant_to_redate(connection)}, or run "
+            "`outbox-publisher position rebase` as a role that may"
         ) from exc
+
+
+def _grant_to_redate(connection: Connection) -> str:
+    return f"GRANT UPDATE (xid) ON outbox_event TO {connection.info.user}"
 
 
 def stored_position(prev: str, now: str | None, last_id: int) -> Position:

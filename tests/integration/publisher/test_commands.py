@@ -18,6 +18,7 @@ from publisher.adapters.clients import CLIENTS, client
 from publisher.adapters.journal import Journal
 from publisher.adapters.postgres import PostgresStore
 from publisher.cli import main
+from publisher.guards import RIGHTS
 from publisher.ports import Limits, Tenure
 from publisher.position import Position
 from tests.conftest import MakeTopic
@@ -130,6 +131,31 @@ def test_check_names_every_right_that_is_missing(
     assert "GRANT UPDATE ON outbox_position" in done.out
     assert f"GRANT SELECT ON outbox_topic TO {role}" in done.out
     assert "ON outbox_event" not in done.out
+
+
+def test_check_names_restored_rows_that_wait_and_the_right_to_redate_them(
+    url: str, command: Command, role: str, role_url: str, topic: str
+) -> None:
+    for table, rights in RIGHTS.items():
+        execute(url, f"GRANT {rights} ON {table} TO {role}")
+    grant = f"GRANT UPDATE (xid) ON outbox_event TO {role}"
+    done = command("check", "--database-url", role_url)
+    assert f"info: before a dump is restored, this role needs: {grant}\n" in done.out
+    assert done.code == 0
+    with closing(PostgresStore(url)) as store:
+        store.open()
+        write(url, b"a", topic=topic)
+        execute(url, "UPDATE outbox_event SET xid = '1000000000'")
+        done = command("check", "--database-url", role_url)
+        assert done.code == 1
+        assert "error: 1 row of outbox_event with transaction ids" in done.out
+        assert grant in done.out
+        execute(url, grant)
+        done = command("check", "--database-url", role_url)
+        assert done.code == 0
+        assert "warning: 1 row of outbox_event with transaction ids" in done.out
+    published(url)
+    assert "transaction ids" not in command("check", "--database-url", role_url).out
 
 
 def test_check_finds_roles_whose_commits_a_crash_forgets(

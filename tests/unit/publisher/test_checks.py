@@ -61,6 +61,23 @@ def test_a_trigger_that_does_not_wake_is_a_warning_with_its_cure() -> None:
     assert "ENABLE TRIGGER outbox_wake_up" in text
 
 
+def test_restored_rows_beside_a_publisher_that_runs_are_a_warning_with_their_cure() -> None:
+    _, text = of_database(restored=7)
+    assert text.startswith("warning: 7 rows of outbox_event with transaction ids that this server")
+    assert "restart one that runs" in text
+    _, text = of_database(restored=1, standings=[replace(RUNNING, holder=None)])
+    assert text.startswith("info: 1 row of outbox_event with transaction ids")
+
+
+def test_the_right_to_redate_restored_rows_is_told_before_it_is_needed() -> None:
+    grant = "GRANT UPDATE (xid) ON outbox_event TO relay"
+    _, text = of_database(missing_to_redate=grant)
+    assert text == f"info: before a dump is restored, this role needs: {grant}"
+    _, text = of_database(missing_to_redate=grant, restored=1)
+    assert text.startswith("error: 1 row")
+    assert text.endswith(grant)
+
+
 def test_another_history_is_an_error_with_its_cure() -> None:
     *_, text = of_database(identity=Identity(1, 2))
     assert text.startswith("error: the position 'default' belongs to system 1, timeline 1")
