@@ -28,6 +28,10 @@ class BrokerUnavailable(Unavailable):
     """Kafka cannot be used at the moment."""
 
 
+class Interrupted(BrokerUnavailable):
+    """The client dropped the record because of another one, whose error is the cause."""
+
+
 class TopicUnavailable(Unavailable):
     """A topic is unknown, forbidden or has no leader; the message names it."""
 

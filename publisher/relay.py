@@ -15,6 +15,7 @@ from publisher.bookmark import Bookmark
 from publisher.delivery import CloudEvents
 from publisher.errors import (
     BrokerFenced,
+    Interrupted,
     RecordRejected,
     StandsBy,
     StoreUnavailable,
@@ -143,7 +144,6 @@ class Relay:
         self._settle(0.0)
         if not self._broker.is_open:
             return 0.0  # It was given a record that is set aside now.
-        self._look_into_stall()
         self._health.parked = [str(parked) for parked in self._parking]
         self._recall.look(self._position)
         if self._has_room():
@@ -158,6 +158,7 @@ class Relay:
         if not self._flights:
             return self._rest.next()
         self._settle(self._rest.next())
+        self._look_into_stall()
         return 0.0
 
     def _open_store(self) -> None:
@@ -302,7 +303,7 @@ class Relay:
             self._move(flight, flight.delivery.settle(timeout))
             timeout = 0.0
             if flight.delivery.error is not None:
-                self._give_back(flight, flight.delivery.error)
+                self._give_back(*self._cause(flight, flight.delivery.error))
                 return
             if not flight.landed:
                 return
@@ -331,13 +332,23 @@ class Relay:
             self._proven = True
             self._rest.reset()
 
+    def _cause(self, flight: Flight, error: Unavailable) -> tuple[Flight, Unavailable]:
+        """The page that counts, where a client dropped all that it had because of one record."""
+        if isinstance(error, Interrupted):
+            for other in self._flights:
+                other.acknowledged = other.delivery.settle(0.0)
+                why = other.delivery.error
+                if why is not None and not isinstance(why, Interrupted):
+                    return other, why
+        return flight, error
+
     def _give_back(self, flight: Flight, error: Unavailable) -> None:
         """Start again behind what is acknowledged, with fewer rows where Kafka refuses one.
 
         A row that is refused alone is set aside with its key. What fails twice at the same row is
         tried alone too, whatever the error.
         """
-        rows = flight.waiting
+        rows, front = flight.waiting, self._flights[0]
         self._broker.close()
         self._flights.clear()
         if flight.retry is not None and flight.acknowledged:
@@ -345,14 +356,16 @@ class Relay:
         self._proven = False
         if isinstance(error, RecordRejected) and len(flight.page.rows) == 1:
             if flight.retry is None:
-                self._recall.set_aside(rows[0], str(error), flight.page.start, whole_topic=False)
+                self._recall.set_aside(rows[0], str(error), self._position, whole_topic=False)
             else:
                 self._recall.refused(flight.retry, rows[0], str(error))
             return
         if isinstance(error, TopicForbidden):
             self._hold(flight, rows, error)
             return
-        if rows:
+        if flight is not front and isinstance(error, RecordRejected):
+            self._step_over(front.waiting[0], flight, error)
+        elif rows and not isinstance(error, Interrupted):
             self._narrow(flight, rows, error)
         raise error
 
@@ -364,6 +377,16 @@ class Relay:
             return
         row = next(row for row in rows if row.topic == error.topic)
         self._recall.set_aside(row, str(error), self._position, whole_topic=True)
+
+    def _step_over(self, waiting: Row, flight: Flight, error: RecordRejected) -> None:
+        """A record is refused behind one that waits. Row by row, all others would wait behind that
+        one: where it comes again, the topic is held, and its retry finds the record."""
+        failed, self._failed = self._failed, waiting.id
+        if flight.retry is not None:
+            flight.retry.narrow(error.upto)
+        elif waiting.id == failed:
+            row = next(row for row in flight.waiting if row.id >= error.first)
+            self._recall.set_aside(row, str(error), self._position, whole_topic=True)
 
     def _narrow(self, flight: Flight, rows: Sequence[Row], error: Unavailable) -> None:
         row = rows[0].id
@@ -387,6 +410,7 @@ class Relay:
         """Name the reason where records have been waiting for long; they stay on their way."""
         if not self._flights or self._clock() - self._moved_at < self._pace.stall:
             return
+        self._proven = False  # Others may go on meanwhile.
         stall = Stall(self._flights[0].waiting, self._pace.stall)
         if self._health.reason is None:
             self._set_back(stall.named(self._broker))

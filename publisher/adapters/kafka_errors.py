@@ -17,6 +17,7 @@ from publisher.adapters.reasons import variable
 from publisher.errors import (
     BrokerUnavailable,
     ConfigurationInvalid,
+    Interrupted,
     RecordRejected,
     TopicForbidden,
     TopicUnavailable,
@@ -159,6 +160,8 @@ def failure(records: Sequence[Record], exc: BaseException) -> Unavailable:
         return _forbidden(records, exc)
     if isinstance(exc, _NO_TOPIC):
         return TopicUnavailable(reasons.record_unwritable(record, why))
+    if isinstance(exc, Aborted):
+        return Interrupted(reasons.record_unacknowledged(record, why))
     return BrokerUnavailable(reasons.record_unacknowledged(record, why))
 
 

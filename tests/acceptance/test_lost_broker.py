@@ -1,6 +1,6 @@
 """One of three brokers is lost, and the others answer."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -45,6 +45,11 @@ def sent(cluster: Broker, topic: str, partitions: Iterable[int]) -> dict[bytes, 
     return rows
 
 
+def by_key(ids: Sequence[int], keys: Collection[bytes]) -> dict[bytes, list[int]]:
+    """The rows of these keys, in the order of their ids."""
+    return {key: [i for n, i in enumerate(ids) if KEYS[n % 12] == key] for key in keys}
+
+
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("client", ["kafka-python", "librdkafka"])
 def test_while_a_partition_has_no_leader_the_keys_of_others_go_on_and_each_stays_in_order(
@@ -61,17 +66,18 @@ def test_while_a_partition_has_no_leader_the_keys_of_others_go_on_and_each_stays
         three_brokers.nodes[LOST].kill()
         try:
             eventually(lambda: leaders(three_brokers, topic)[LOST] == -1, timeout=60)
-            for _ in range(2):
-                ids += write(url, *KEYS * 5, topic=topic)
-            rows = {key: [i for n, i in enumerate(ids) if KEYS[n % 12] == key] for key in KEYS}
-            meanwhile = {key: rows[key] for key in goes_on}
-            eventually(lambda: sent(three_brokers, topic, HELD) == meanwhile, timeout=60)
             reason = f"topic {topic!r} has no leader for partition {LOST}"
-            eventually(lambda: reason in str(publisher.ready()["waits_for"]), timeout=60)
+            for _ in range(2):  # the second time, long after others began to wait
+                ids.extend(write(url, *KEYS * 5, topic=topic))
+                eventually(
+                    lambda: sent(three_brokers, topic, HELD) == by_key(ids, goes_on), timeout=60
+                )
+                eventually(lambda: reason in str(publisher.ready()["waits_for"]), timeout=60)
             assert publisher.ready()["set_aside"] == []
         finally:
             three_brokers.nodes[LOST].start()
-        eventually(lambda: sent(three_brokers, topic, (*HELD, LOST)) == rows, timeout=60)
+        everything = by_key(ids, KEYS)
+        eventually(lambda: sent(three_brokers, topic, (*HELD, LOST)) == everything, timeout=60)
         eventually(lambda: publisher.ready()["ready"], timeout=30)
 
 

@@ -27,6 +27,7 @@ from publisher.adapters.kafka_topics import KafkaTopics, _state
 from publisher.errors import (
     BrokerUnavailable,
     ConfigurationInvalid,
+    Interrupted,
     RecordRejected,
     TopicForbidden,
     TopicUnavailable,
@@ -78,7 +79,7 @@ def aborted() -> Future:
 def test_what_is_aborted_because_another_page_is_refused_is_not_refused_itself() -> None:
     delivery = on_its_way(aborted())
     assert delivery.settle(0.0) == 0
-    assert isinstance(delivery.error, BrokerUnavailable)
+    assert isinstance(delivery.error, Interrupted)
 
 
 def test_of_a_page_what_is_refused_is_named_not_what_is_aborted_before_it() -> None:

@@ -9,10 +9,18 @@ from structlog.testing import capture_logs
 from publisher.adapters import memory_broker
 from publisher.adapters.memory import MemoryDatabase, MemoryStore
 from publisher.adapters.memory_broker import MemoryBroker
-from publisher.errors import BrokerUnavailable, Fenced, RecordRejected, StoreUnavailable
+from publisher.errors import (
+    BrokerUnavailable,
+    Fenced,
+    Interrupted,
+    RecordRejected,
+    StoreUnavailable,
+    TopicForbidden,
+    Unavailable,
+)
 from publisher.health import Health
 from publisher.leader import PULSE, TRY_EVERY
-from publisher.ports import Limits, Record, SmallWindow
+from publisher.ports import Limits, Record, Request, SmallWindow
 from publisher.position import Snapshot
 from publisher.relay import Pace, Relay
 from publisher.stop import Stop
@@ -363,6 +371,25 @@ def test_records_that_wait_for_long_get_their_reason_and_stay_on_their_way(bench
     assert bench.broker.openings == 1
 
 
+def test_what_is_recorded_long_after_another_record_began_to_wait_is_sent_too(
+    bench: Bench,
+) -> None:
+    bench.broker.frozen = True
+    bench.write(b"a")
+    bench.steps(100, seconds=1.0)
+    with capture_logs() as logs:
+        for key in (b"b", b"c"):
+            bench.write(key)
+            bench.steps(100, seconds=1.0)
+    assert [record.id for record in bench.broker.sent] == [1, 2, 3]
+    assert "outbox row 1" in str(bench.health.reason)
+    assert logs == []
+    bench.broker.frozen = False
+    bench.steps()
+    assert bench.arrived == [1, 2, 3]
+    assert bench.health.reason is None
+
+
 def test_a_topic_that_is_found_missing_after_records_were_sent_is_held(bench: Bench) -> None:
     bench.broker.frozen = True
     bench.write(b"a", b"b")
@@ -510,6 +537,73 @@ def test_a_page_that_is_refused_as_a_batch_goes_on_row_by_row_to_its_end(bench: 
     bench.steps(3)
     assert pages == [1, 1, 1, 1]
     assert bench.arrived == [1, 2, 3, 4]
+
+
+@pytest.fixture
+def waiting(bench: Bench) -> Bench:
+    """Row 1 waits for a broker; behind it, in another page, are rows of another topic."""
+    bench.broker.frozen = True
+    bench.write(b"a", b"k", b"b")
+    bench.write(b"k", b"c", topic="picky")
+    bench.steps(3)
+    assert on_their_way(bench) == [[1, 2, 3], [4, 5]]
+    return bench
+
+
+def on_their_way(bench: Bench) -> list[list[int]]:
+    return [[row.id for row in flight.page.rows] for flight in bench.relay._flights]
+
+
+def interrupt(bench: Bench, cause: Unavailable) -> None:
+    """As kafka-python does: what is on its way is dropped because of the last page."""
+    flights = list(bench.relay._flights)
+    for flight in flights:
+        flight.delivery.error = Interrupted("it is dropped")  # type: ignore[misc]
+    flights[-1].delivery.error = cause  # type: ignore[misc]
+    bench.steps(8)
+
+
+def test_a_record_that_waits_and_is_dropped_beside_others_is_not_tried_alone(
+    waiting: Bench,
+) -> None:
+    for _ in range(3):
+        interrupt(waiting, Interrupted("it is dropped"))
+        assert on_their_way(waiting) == [[1, 2, 3], [4, 5]]
+
+
+def test_a_topic_that_is_forbidden_is_held_though_a_record_before_it_waits(waiting: Bench) -> None:
+    interrupt(waiting, TopicForbidden("it is forbidden", topic="picky"))
+    assert waiting.health.parked == ["topic 'picky', from outbox row 4"]
+    assert on_their_way(waiting) == [[1, 2, 3], []]
+
+
+def test_a_refusal_behind_a_record_that_waits_is_looked_into_without_it(waiting: Bench) -> None:
+    cause = RecordRejected("row 4 may be refused", first=4, upto=5)
+    interrupt(waiting, cause)
+    assert on_their_way(waiting) == [[1, 2, 3], [4, 5]]
+    interrupt(waiting, cause)
+    assert waiting.health.parked == ["topic 'picky', from outbox row 4"]
+    assert on_their_way(waiting) == [[1, 2, 3], []]
+    waiting.broker.rejected, waiting.broker.frozen = {4}, False
+    waiting.steps(100)
+    assert waiting.health.parked == ["topic 'picky', key b'k', from outbox row 4"]
+    assert set(waiting.arrived) == {1, 2, 3, 5}
+
+
+def test_of_a_key_that_is_parked_behind_a_record_that_waits_nothing_is_left_out(
+    bench: Bench,
+) -> None:
+    bench.broker.frozen = True
+    bench.write(b"a", b"k", b"b")
+    bench.write(b"k")
+    bench.steps(3)
+    interrupt(bench, RecordRejected("row 4 is refused", first=4, upto=4))
+    assert bench.health.parked == ["topic 't', key b'k', from outbox row 4"]
+    bench.broker.frozen = False
+    bench.database.requests.append(Request(1, "retry", 1, 4))
+    bench.steps(100)
+    assert bench.arrived == [1, 3, 2, 4]
+    assert bench.health.parked == []
 
 
 def test_the_waits_for_a_record_that_fails_grow(bench: Bench, failing: None) -> None:
