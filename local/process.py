@@ -121,11 +121,17 @@ class Process:
         return code
 
     def freeze(self) -> None:
-        """Let it and its descendants stand still, as a long pause or a lost machine does."""
+        """Let it and its descendants stand still, as a long pause or a lost machine does.
+
+        On a busy machine they would go on for a moment, and answer.
+        """
         self.signal(signal.SIGSTOP)
-        for member in self._family()[1:]:
+        family = self._family()
+        for member in family[1:]:
             with suppress(psutil.NoSuchProcess):
                 member.suspend()
+        while any(map(_moves, family)):
+            time.sleep(0.001)
 
     def thaw(self) -> None:
         for member in self._family():
@@ -180,10 +186,18 @@ class Process:
 
 
 def _lives(member: psutil.Process) -> bool:
+    return _state(member) != psutil.STATUS_ZOMBIE
+
+
+def _moves(member: psutil.Process) -> bool:
+    return _state(member) not in (psutil.STATUS_ZOMBIE, psutil.STATUS_STOPPED)
+
+
+def _state(member: psutil.Process) -> str:
     try:
-        return member.status() != psutil.STATUS_ZOMBIE
+        return member.status()
     except psutil.NoSuchProcess:
-        return False
+        return psutil.STATUS_ZOMBIE
 
 
 def _watch(group: int, orphaned: signal.Signals) -> subprocess.Popen[bytes]:

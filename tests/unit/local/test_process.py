@@ -6,6 +6,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Timer
 
 import psutil
 import pytest
@@ -74,6 +75,21 @@ def test_a_frozen_process_stands_still_and_goes_on(sleeper: Process) -> None:
     eventually(lambda: observed.status() == psutil.STATUS_STOPPED)
     sleeper.thaw()
     eventually(lambda: observed.status() == psutil.STATUS_SLEEPING)
+
+
+def test_a_freeze_returns_once_the_process_stands_still(
+    sleeper: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy machine takes its time to stop one."""
+    signalled = sleeper.signal
+
+    def later(number: signal.Signals) -> None:
+        Timer(0.3, signalled, [number]).start()
+
+    with monkeypatch.context() as busy:
+        busy.setattr(sleeper, "signal", later)
+        sleeper.freeze()
+    assert psutil.Process(sleeper.pid).status() == psutil.STATUS_STOPPED
 
 
 def test_a_frozen_process_can_be_stopped_politely(sleeper: Process) -> None:
