@@ -46,7 +46,8 @@ class Position(models.Model):
     """How far a publisher has come: all that `prev` shows is published.
 
     Where a window is frozen, `now` is its upper snapshot; its rows up to `last_id` are published.
-    Where the `keeper` is `kafka`, exactly once, this is a mirror.
+    Where the `keeper` is `kafka`, exactly once, this is a mirror. Where it is `rebased`, it was
+    moved since it was stored, and may replace the position of another database in Kafka.
     """
 
     name = models.TextField(primary_key=True)
@@ -64,7 +65,8 @@ class Position(models.Model):
         default_permissions = ("view",)
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(keeper__in=["database", "kafka"]), name="outbox_position_keeper"
+                condition=models.Q(keeper__in=["database", "kafka", "rebased"]),
+                name="outbox_position_keeper",
             )
         ]
 

@@ -63,6 +63,10 @@ class PositionLost(PublisherError):
     """The position that Kafka should hold is missing, or is that of another project."""
 
 
+class PositionAhead(PositionLost):
+    """The position in Kafka counts transactions that the database has yet to reach."""
+
+
 class CredentialsRejected(PublisherError):
     """PostgreSQL refused the user, the password or the database's name at the start."""
 

@@ -42,12 +42,14 @@ CRASHED = (
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A database cluster on one line of its history."""
+    """A database cluster on one line of its history; 0 is one that has ended."""
 
     system_identifier: int
     timeline: int
 
     def __str__(self) -> str:
+        if self.timeline == 0:
+            return f"a later state of system {self.system_identifier} than a copy that was put back"
         return f"system {self.system_identifier}, timeline {self.timeline}"
 
 

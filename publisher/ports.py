@@ -150,7 +150,8 @@ class Tenure:
     `inherited`: another one held it since, or the database crashed, and what was read since the
     position was stored is not certain any more. `mirrored`: the position that counts is in Kafka,
     and this one may differ from it by rows that are set aside, or lie behind it. `database` tells
-    it apart from any other; `fresh`: no publisher of this name was here before.
+    it apart from any other; `rebased`: the position was moved since it was stored, by hand or
+    because the history is another one, so that it may replace that of another database in Kafka.
     """
 
     position: Position
@@ -158,7 +159,7 @@ class Tenure:
     inherited: bool
     mirrored: bool = False
     database: str = ""
-    fresh: bool = False
+    rebased: bool = False
 
 
 Confirm = Callable[[], int]
@@ -241,6 +242,13 @@ class Store(Protocol):
         removed by hand; it stays where it is.
         """
 
+    def disown(self) -> None:
+        """Have the position belong to no history: `open` raises `TimelineChanged` from now on,
+        until it is rebased.
+
+        Raises as `save` does where this publisher does not hold the position any more.
+        """
+
     def doze(self) -> bool:
         """Have writers ring from now on; False where this cannot be, so that one has to poll.
 
@@ -310,8 +318,8 @@ class Broker(Protocol):
         Where pages are atomic, whoever sent for this publisher before is kept from sending
         anything more; `confirm` is asked between that and keeping the tenure's position, and before
         a later end is kept; it raises where another publisher holds the position by now. Raises
-        `PositionLost` where that end should be known and is not, is that of another project or
-        database, or counts transactions that this one has yet to reach.
+        `PositionLost` where that end should be known and is not, or is that of another project or
+        database, `PositionAhead` where it counts transactions that this one has yet to reach.
         """
 
     def leaderless(self, topics: Collection[str]) -> Mapping[str, str]:

@@ -16,6 +16,7 @@ from publisher.delivery import CloudEvents
 from publisher.errors import (
     BrokerFenced,
     Interrupted,
+    PositionAhead,
     RecordRejected,
     StandsBy,
     StoreUnavailable,
@@ -184,7 +185,11 @@ class Relay:
         """Go on from where it counts. Once Kafka keeps the position, the table has to say so
         before the first page is sent."""
         tenure = replace(self._tenure, position=self._position)
-        reached = self._broker.recover(tenure, self._store.confirm)
+        try:
+            reached = self._broker.recover(tenure, self._store.confirm)
+        except PositionAhead:
+            self._store.disown()  # Later, the database may have reached it all the same.
+            raise
         self._parking.resume(reached.retried)
         self._resume(reached.position)
         if self._broker.atomic and not self._tenure.mirrored:

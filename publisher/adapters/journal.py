@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from publisher.errors import PositionLost
+from publisher.errors import PositionAhead, PositionLost
 from publisher.ports import Confirm, Tenure, Topic
 from publisher.position import Checkpoint, Position, Progress, Snapshot
 
@@ -50,8 +50,8 @@ class Journal:
     def decode(self, value: bytes | None, tenure: Tenure) -> Checkpoint | None:
         """What was reached; None where nothing was.
 
-        Raises `PositionLost` where it is of another project or database, except that a database
-        that was restored or moved may replace it.
+        Raises `PositionLost` where it is of another project or database, except that one of the
+        same project whose position was rebased may replace it.
         """
         if value is None:
             return None
@@ -64,20 +64,20 @@ class Journal:
                 f"the newest record of topic {self.topic!r} is no position ({value[:100]!r}): "
                 "find out what else writes there, and choose another PUBLISHER_NAME"
             ) from None
-        moved = owner[0] == tenure.source and not tenure.mirrored and not tenure.fresh
+        moved = owner[0] == tenure.source and tenure.rebased
         if owner != (tenure.source, tenure.database) and not moved:
             raise PositionLost(
                 f"topic {self.topic!r} holds the position of a publisher for {owner[0]!r} in "
                 f"database {owner[1]}, this is {tenure.source!r} in {tenure.database}: choose "
-                "another PUBLISHER_NAME" + _renamed(owner, tenure)
+                "another PUBLISHER_NAME" + _otherwise(owner, tenure)
             )
         return reached
 
     def refuse_ahead(self, found: Checkpoint | None, reached: int | None) -> None:
-        """Raise `PositionLost` where it counts transactions that the database has yet to reach."""
+        """Raise `PositionAhead` where it counts transactions that the database has yet to reach."""
         if found is None or reached is None or found.position.seen.xmax <= reached:
             return
-        raise PositionLost(
+        raise PositionAhead(
             f"topic {self.topic!r} holds a position before transaction {found.position.seen.xmax}, "
             f"but this database has only reached {reached}: an older copy of it was put back, and "
             "what is recorded now would be skipped. Publish what the copy does not count as "
@@ -92,8 +92,14 @@ class Journal:
         )
 
 
-def _renamed(owner: tuple[str, str], tenure: Tenure) -> str:
-    """What else cures it where only the source differs; a copy of the data folder looks alike."""
+def _otherwise(owner: tuple[str, str], tenure: Tenure) -> str:
+    """What else cures it where only one of the two differs; a copy of the data folder looks like
+    its original."""
+    if owner[0] == tenure.source:
+        return (
+            ", or, if this database is that one restored or moved, and takes its place, "
+            "`outbox-publisher position rebase --since 1h` (readers see repeats)"
+        )
     if owner[1] != tenure.database:
         return ""
     return (

@@ -17,6 +17,7 @@ from publisher.errors import (
     Fenced,
     StandsBy,
     StoreUnavailable,
+    TimelineChanged,
 )
 from publisher.ports import (
     Backlog,
@@ -75,6 +76,7 @@ class MemoryDatabase:
         self.source = source
         self.position = Position()
         self.keeper = "database"
+        self.disowned = False
         self.parked: dict[int, Parked] = {}
         self.drawn = 0
         self.requests: list[Request] = []
@@ -152,6 +154,8 @@ class MemoryStore:
         if self.holder is not None:
             self._open = False
             raise StandsBy(self.holder)
+        if self.database.disowned:
+            raise TimelineChanged("the position belongs to no history: rebase it")
         self.database.epoch += 1
         inherited = self.database.epoch != self._epoch + 1
         self._epoch = self.database.epoch
@@ -249,6 +253,10 @@ class MemoryStore:
         if self._epoch != self.database.epoch:
             raise Fenced("the position was moved by hand")
         return self.database.snapshot().xmax
+
+    def disown(self) -> None:
+        self.confirm()
+        self.database.disowned = True
 
     def save(self, position: Position) -> None:
         self.confirm()

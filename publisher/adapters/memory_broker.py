@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from publisher.errors import (
     BrokerFenced,
     BrokerUnavailable,
+    PositionAhead,
     PositionLost,
     RecordRejected,
     TopicForbidden,
@@ -226,7 +227,7 @@ class MemoryTransactions(MemoryBroker):
         if self.journal is None:
             raise PositionLost("the journal is empty")
         if tenure.mirrored and self.journal.position.seen.xmax > confirm():
-            raise PositionLost("the journal is ahead of the database")
+            raise PositionAhead("the journal is ahead of the database")
         return self.journal
 
     def send(self, records: Sequence[Record], end: Checkpoint) -> Delivery:

@@ -73,6 +73,7 @@ _PARKED_WITHIN = statement("parked_within")
 _PARKED_ROWS = statement("parked_rows")
 _SAVE_POSITION = statement("save_position")
 _CONFIRM_POSITION = statement("confirm_position")
+_DISOWN_POSITION = statement("disown_position")
 
 _row: Callable[[tuple[Any, ...]], Row] = partial(tuple.__new__, Row)
 """A row out of its columns, twice as fast as `Row._make`."""
@@ -167,10 +168,10 @@ class PostgresStore:
 
     def _take_over(self) -> Tenure:
         source = read_source(self._live)
-        epoch, position, stored_at, mirrored, oid, stored = self._take_position()
+        epoch, position, stored_at, keeper, oid, stored = self._take_position()
         if self._margin is not None and stored != self._identity:
             self._republish(stored, stored_at - self._margin)
-            epoch, position, _, mirrored, oid, stored = self._take_position()
+            epoch, position, _, keeper, oid, stored = self._take_position()
         guards.refuse_other_history(self._name, stored=stored, found=self._identity)
         self._compare(stored, epoch, stored_at)
         if self._inherited:
@@ -181,9 +182,9 @@ class PostgresStore:
             position,
             source,
             inherited=self._inherited,
-            mirrored=mirrored,
+            mirrored=keeper == "kafka",
             database=f"{self._identity.system_identifier}/{oid}",
-            fresh=epoch == 1,
+            rebased=keeper == "rebased",
         )
 
     def _compare(self, stored: guards.Identity, epoch: int, stored_at: datetime) -> None:
@@ -199,10 +200,10 @@ class PostgresStore:
             log.warning("going back", reason=guards.CRASHED, to=stored_at.isoformat())
         self._inherited |= held != (stored, since, epoch - 1)
 
-    def _take_position(self) -> tuple[int, Position, datetime, bool, int, guards.Identity]:
-        """Its epoch, where it is, when it was stored there, whether that is a mirror of Kafka, the
-        number of the database, and which history it belongs to."""
-        epoch, prev, now, last_id, stored_at, mirrored, oid, *history = self._one(
+    def _take_position(self) -> tuple[int, Position, datetime, str, int, guards.Identity]:
+        """Its epoch, where it is, when it was stored there, who kept it, the number of the
+        database, and which history it belongs to."""
+        epoch, prev, now, last_id, stored_at, keeper, oid, *history = self._one(
             statement("take_position"),
             name=self._name,
             keeper=self._keeper,
@@ -210,7 +211,7 @@ class PostgresStore:
             timeline=self._identity.timeline,
         )
         position = stored_position(prev, now, last_id)
-        return epoch, position, stored_at, mirrored, oid, guards.Identity(*history)
+        return epoch, position, stored_at, keeper, oid, guards.Identity(*history)
 
     def _republish(self, stored: guards.Identity, since: datetime) -> None:
         """Adopt another history, and publish again what it may hold under ids used before."""
@@ -352,6 +353,10 @@ class PostgresStore:
             )
             if cursor.rowcount != 1:
                 raise self._fenced()
+
+    def disown(self) -> None:
+        if not self._rows(_DISOWN_POSITION, name=self._name, epoch=self._epoch):
+            raise self._fenced()
 
     def doze(self) -> bool:
         with self._answering("doze"):

@@ -9,5 +9,5 @@ ON CONFLICT (name) DO UPDATE SET
     prev = excluded.prev,
     now = NULL,
     last_id = NULL,
-    keeper = 'database',
+    keeper = 'rebased',
     updated_at = clock_timestamp()

@@ -15,6 +15,6 @@ ON CONFLICT (name) DO UPDATE SET
     -- Who does not leave it to Kafka goes on from here, and what Kafka holds is out of date.
     keeper = CASE WHEN %(keeper)s = 'kafka' THEN p.keeper ELSE 'database' END
 RETURNING
-    epoch, prev::text, now::text, coalesce(last_id, 0), updated_at, keeper = 'kafka',
+    epoch, prev::text, now::text, coalesce(last_id, 0), updated_at, keeper,
     (SELECT oid::bigint FROM pg_database WHERE datname = current_database()),
     system_identifier, timeline

@@ -18,7 +18,7 @@ from tests.waiting import eventually
 
 _numbers = count(1)
 START = Checkpoint(Position(Snapshot(5, 9)))
-FRESH = Tenure(START.position, "/shop", inherited=True, database="7/1", fresh=True)
+FRESH = Tenure(START.position, "/shop", inherited=True, database="7/1")
 MIRRORED = Tenure(Position(), "/shop", inherited=True, mirrored=True, database="7/1")
 
 READ, WRITE, DESCRIBE = ACLOperation.READ, ACLOperation.WRITE, ACLOperation.DESCRIBE

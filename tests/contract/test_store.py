@@ -12,7 +12,7 @@ import pytest
 from publisher.adapters.memory import MemoryStore
 from publisher.adapters.parked_tables import outcome
 from publisher.adapters.postgres import PostgresStore
-from publisher.errors import Fenced, StoreUnavailable
+from publisher.errors import Fenced, StoreUnavailable, TimelineChanged
 from publisher.ports import Limits, Parked, Request, Store
 from publisher.position import NOTHING, Position, Snapshot
 from publisher.window import Window
@@ -550,3 +550,14 @@ def test_where_the_answer_cannot_be_written_nothing_is_released(
             store.release(parked, request, "published 2 rows")
         store.open()
         assert store.parked() == [parked]
+
+
+def test_a_position_that_belongs_to_no_history_is_refused_from_then_on(subject: Subject) -> None:
+    subject.store.open()
+    subject.store.disown()
+    subject.store.close()
+    for _ in range(2):
+        with pytest.raises(TimelineChanged, match="rebase"):
+            subject.store.open()
+    if isinstance(subject.store, PostgresStore):  # In memory there is one position.
+        assert not subject.other.open().mirrored

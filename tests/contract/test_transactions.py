@@ -17,6 +17,7 @@ from publisher.adapters.kafka_python_transactions import KafkaPythonTransactions
 from publisher.errors import (
     BrokerFenced,
     BrokerUnavailable,
+    PositionAhead,
     PositionLost,
     StandsBy,
     StoreUnavailable,
@@ -70,7 +71,7 @@ def topic(make_topic: MakeTopic) -> str:
 
 
 def fresh(position: Position = START, source: str = "/shop", database: str = "7/1") -> Tenure:
-    return Tenure(position, source, inherited=True, database=database, fresh=True)
+    return Tenure(position, source, inherited=True, database=database)
 
 
 def mirrored(source: str = "/shop", database: str = "7/1") -> Tenure:
@@ -290,13 +291,13 @@ def test_a_publisher_of_another_project_is_refused_before_it_fences_anybody(
 
 def test_a_source_that_was_changed_names_the_setting_and_both_ways_out(make: Make) -> None:
     make().recover(fresh(), held)
-    for tenure in (mirrored(source="/store"), replace(fresh(source="/store"), fresh=False)):
+    for tenure in (mirrored(source="/store"), replace(fresh(source="/store"), rebased=True)):
         with pytest.raises(PositionLost) as caught:
             make().recover(tenure, held)
         text = str(caught.value)
         assert "OUTBOX_SOURCE was changed, set it to '/shop' again and run `manage.py mig" in text
         assert "choose another PUBLISHER_NAME, with `outbox-publisher position rebase" in text
-    with pytest.raises(PositionLost, match=r"PUBLISHER_NAME$"):
+    with pytest.raises(PositionLost, match="PUBLISHER_NAME, or, if this database is"):
         make().recover(mirrored(database="7/2"), held)
 
 
@@ -356,7 +357,7 @@ def test_a_broker_that_never_recovered_sends_nothing(make: Make, topic: str) -> 
 
 def test_a_database_that_was_restored_or_moved_takes_its_journal_along(make: Make) -> None:
     make().recover(fresh(), held)
-    elsewhere = Tenure(ENDS[3].position, "/shop", inherited=True, database="8/1")
+    elsewhere = replace(fresh(ENDS[3].position, database="8/1"), rebased=True)
     assert make().recover(elsewhere, held) == Checkpoint(ENDS[3].position)
     assert make().recover(mirrored(database="8/1"), held) == Checkpoint(ENDS[3].position)
 
@@ -383,11 +384,11 @@ def test_a_journal_ahead_of_a_database_that_was_put_back_is_refused_before_it_fe
     ours.recover(fresh(), held)
     committed(ours.send(page(topic, b"x"), ENDS[0]))
     ahead = ENDS[0].position.seen.xmax
-    with pytest.raises(PositionLost, match=rf"before transaction {ahead}, but .* {ahead - 1}: an"):
+    with pytest.raises(PositionAhead, match=rf"before transaction {ahead}, but .* {ahead - 1}: an"):
         make().recover(mirrored(), lambda: ahead - 1)
     committed(ours.send(page(topic, b"undisturbed"), ENDS[0]))
     assert make().recover(mirrored(), lambda: ahead) == ENDS[0]
-    assert make().recover(replace(fresh(), fresh=False), lambda: 1).retried is None
+    assert make().recover(replace(fresh(), rebased=True), lambda: 1).retried is None
 
 
 def test_an_end_is_kept_once_the_database_confirms_what_it_counts(

@@ -68,7 +68,7 @@ def test_a_migration_makes_the_trigger_after_the_tables_of_the_outbox(
     write_models(tmp_path)
     manage("makemigrations", "library")
     (migration,) = (tmp_path / "library" / "migrations").glob("0001*.py")
-    assert '("outbox", "0005_parked")' in migration.read_text().replace("'", '"')
+    assert '("outbox", "0006_rebased_positions")' in migration.read_text().replace("'", '"')
     manage("migrate", "--verbosity=0")
     with psycopg.connect(database_url) as program:
         program.execute("INSERT INTO library_book (title) VALUES ('psql')")

@@ -259,7 +259,7 @@ def test_check_finds_nothing_wrong_with_a_journal_that_run_created(
 ) -> None:
     broker = client("kafka-python").transactions(durable_broker.bootstrap_servers, {}, journal)
     broker.open()
-    broker.recover(Tenure(Position(), "/shop", inherited=True, fresh=True), lambda: 1)
+    broker.recover(Tenure(Position(), "/shop", inherited=True), lambda: 1)
     broker.close()
     done = command("check")
     assert journal.topic not in done.out

@@ -12,7 +12,7 @@ from publisher.adapters.connection import connect
 from publisher.adapters.memory_broker import MemoryTransactions
 from publisher.adapters.postgres import PostgresStore
 from publisher.adapters.tables import read_identity, rebase_position
-from publisher.errors import PositionLost, TimelineChanged
+from publisher.errors import PositionAhead, TimelineChanged
 from publisher.health import Health
 from publisher.ports import Limits
 from publisher.relay import Relay
@@ -74,13 +74,18 @@ def test_exactly_once_a_database_that_was_put_back_behind_the_journal_stops_the_
     publish(51)
     put_back(server, copy)
     (kept,) = write(url, b"b")
-    with pytest.raises(PositionLost):
+    with pytest.raises(PositionAhead):
+        publish(52)
+    for _ in range(60):  # Now the numbers in the journal come again.
+        write(url, b"later")
+    with pytest.raises(TimelineChanged, match=r"a copy that was put back.* rebase --since"):
         publish(52)
     with closing(connect(url, name="test")) as connection:
-        since = datetime.now(UTC) - timedelta(0)
+        since = datetime.now(UTC)
         rebase_position(connection, "default", read_identity(connection), since)
-    publish(52)
-    assert (broker.log[-1].id, broker.log[-1].key) == (kept, b"b")
+    publish(51 + 61)
+    assert [record.key for record in broker.log[51:]] == [b"b"] + [b"later"] * 60
+    assert broker.log[51].id == kept
 
 
 @pytest.mark.parametrize("margin", [timedelta(minutes=1), None])

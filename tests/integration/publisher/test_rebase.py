@@ -119,6 +119,27 @@ def test_rebase_adopts_another_history(migrated_database_url: str) -> None:
     assert unpublished(url) == []
 
 
+def test_only_a_position_that_was_there_and_is_rebased_may_replace_one_in_kafka(
+    migrated_database_url: str,
+) -> None:
+    url = migrated_database_url
+
+    def may(name: str) -> list[bool]:
+        """What a start says, and the next one."""
+        said = []
+        for _ in range(2):
+            with closing(PostgresStore(url, name=name, keeper="kafka")) as store:
+                said.append(store.open().rebased)
+        return said
+
+    rebase(url, NOW, name="new")
+    assert may("new") == may("default") == [False, False]
+    rebase(url, NOW)
+    assert may("default") == [True, True]
+    unpublished(url)  # at least once
+    assert may("default") == [False, False]
+
+
 @pytest.mark.parametrize("ago", [timedelta(hours=1), NOW])
 def test_restored_rows_of_future_transactions_come_once_or_never(
     migrated_database_url: str, ago: timedelta
