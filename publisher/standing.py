@@ -27,6 +27,12 @@ def waiting(backlog: Backlog) -> str:
     return f"{counted(backlog.rows)} {wait}, the oldest for {backlog.seconds:.1f} s"
 
 
+def reached(at: Position) -> str:
+    """What is published."""
+    inside = f" inside {at.now}, published up to id {at.last_id}" if at.now else ""
+    return f"after {at.prev}{inside}"
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """A row of `outbox_position`, what lies behind it, and which session holds it now."""
@@ -48,10 +54,8 @@ class Standing:
         return self.updated_at < horizon and (self.holder is None or self.backlog.rows > 0)
 
     def __str__(self) -> str:
-        at = self.position
-        inside = f" inside {at.now}, published up to id {at.last_id}" if at.now else ""
         return (
-            f"{self.name}: after {at.prev}{inside}; {waiting(self.backlog)}; {self.runs}; "
+            f"{self.name}: {reached(self.position)}; {waiting(self.backlog)}; {self.runs}; "
             f"epoch {self.epoch}, {self.identity}, "
             f"stored {self.updated_at.isoformat(timespec='seconds')}"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -106,10 +107,18 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
     role: str = ""
     _hurried = False
 
-    def grant(self, patience: float) -> None:
+    def grant(self, patience: float | None) -> None:
         """Give each statement from now on so many seconds."""
-        self.execute(_STATEMENT_TIMEOUT, [f"{patience * 1000:.0f}"])
+        self.execute(_STATEMENT_TIMEOUT, [_milliseconds(patience)])
         self.patience = patience
+
+    @contextmanager
+    def unhurried(self) -> Iterator[None]:
+        """Give the statements of the block as long as they take; `waiting` and `ending` count."""
+        patience = self.patience
+        self.grant(math.inf)
+        yield
+        self.grant(patience)
 
     def wait(self, gen: Generator[Any, Any, T], *args: Any, **kwargs: Any) -> T:
         if self.patience is not None:
@@ -141,6 +150,11 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         gen = execute(self.pgconn)
         super().wait(_within(PATIENCE + _GRACE, gen, self._hurries, lambda: None))
         self.used_at = time.monotonic()
+
+
+def _milliseconds(patience: float | None) -> str:
+    """As `statement_timeout` takes it: zero is no bound."""
+    return f"{patience * 1000:.0f}" if patience and math.isfinite(patience) else "0"
 
 
 def _within(
@@ -180,7 +194,7 @@ def connect(url: str, *, name: str, patience: float | None = None) -> Connection
     connection.role = connection.info.user
     try:
         with answering(connection):
-            connection.execute(_SESSION, [f"{(patience or 0) * 1000:.0f}"])
+            connection.execute(_SESSION, [_milliseconds(patience)])
     except BaseException:
         connection.close()
         raise
@@ -219,9 +233,11 @@ def answering(connection: Connection) -> Iterator[None]:
         yield
     except psycopg.Error as exc:
         if isinstance(exc, (_NoAnswer, pg.QueryCanceled)) and "user request" not in str(exc):
+            patience = connection.patience or 0
+            within = f"within {patience:g} s" if math.isfinite(patience) else "in time"
             raise TimedOut(
-                f"PostgreSQL does not answer within {connection.patience or 0:g} s: it stands "
-                "still, or is overloaded (look at pg_stat_activity)"
+                f"PostgreSQL does not answer {within}: it stands still, or is overloaded (look at "
+                "pg_stat_activity)"
             ) from exc
         raise StoreUnavailable(_meaning(exc, connection.role)) from exc
 

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from publisher.adapters.connection import Connection
-from publisher.adapters.tables import stored_position
 from publisher.ports import Parked, Request
 from publisher.position import Position
 from publisher.set_aside import FirstEvent, SetAside
@@ -27,8 +26,8 @@ def read_parked(connection: Connection, name: str) -> list[Parked]:
             key=key,
             row=row,
             reason=reason,
-            position=stored_position(prev, now, last_id),
-            until=None if until is None else stored_position(until, until_now, until_last_id),
+            position=Position.parse(prev, now, last_id),
+            until=None if until is None else Position.parse(until, until_now, until_last_id),
             cursor=cursor,
             retries=retries,
         )
@@ -68,6 +67,16 @@ def release_parked(
     number = None if request is None else request.id
     params = {"name": name, "id": parked.id, "request": number, "outcome": outcome}
     connection.execute(statement("release_parked"), params)
+
+
+def repeat_parked(connection: Connection, name: str, lowest: int) -> None:
+    """Count nothing of what is set aside as published from that transaction on.
+
+    What a retry has published or given up below it stays so.
+    """
+    for parked in read_parked(connection, name):
+        position, until = parked.position.below(lowest), parked.until and parked.until.below(lowest)
+        keep_parked(connection, name, replace(parked, position=position, until=until))
 
 
 def read_requests(connection: Connection, name: str) -> Sequence[Request]:

@@ -45,7 +45,6 @@ from publisher.adapters.tables import (
     read_standings,
     read_statistics_since,
     rebase_position,
-    stored_position,
 )
 from publisher.errors import CredentialsRejected, Fenced, StandsBy, StoreUnavailable
 from publisher.leader import Holder, Watch, stands_by
@@ -210,7 +209,7 @@ class PostgresStore:
             system_identifier=self._identity.system_identifier,
             timeline=self._identity.timeline,
         )
-        position = stored_position(prev, now, last_id)
+        position = Position.parse(prev, now, last_id)
         return epoch, position, stored_at, keeper, oid, guards.Identity(*history)
 
     def _republish(self, stored: guards.Identity, since: datetime) -> None:

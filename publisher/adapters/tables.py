@@ -11,6 +11,7 @@ from psycopg import errors as pg
 
 from publisher import guards
 from publisher.adapters.connection import Connection
+from publisher.adapters.parked_tables import repeat_parked
 from publisher.checks import Inspection
 from publisher.errors import StoreUnavailable
 from publisher.guards import RETENTION_RIGHTS, RIGHTS, Identity
@@ -111,7 +112,7 @@ def read_standings(connection: Connection) -> list[Standing]:
 
 def _standing(connection: Connection, row: tuple[Any, ...]) -> Standing:
     name, epoch, prev, now, last_id, system_identifier, timeline, updated_at = row
-    position = stored_position(prev, now, last_id)
+    position = Position.parse(prev, now, last_id)
     identity = Identity(system_identifier, timeline)
     backlog = read_backlog(connection, position)
     holder = read_holder(connection, name)
@@ -193,28 +194,57 @@ def rebase_position(
     """Move the position so that what was recorded since then is published again.
 
     What is not published yet still will be, unless it shall be skipped. Where there is no position
-    of this name, only what was recorded since then is published.
+    of this name, only what was recorded since then is published. It takes as long as it takes: to
+    find the first row may be to look at all.
     """
-    with connection.transaction():
+    with connection.unhurried(), connection.transaction():
         connection.execute(statement("lock_retention"))
-        rebased = _rebased(connection, name, since, skip_unpublished)
-        moved = {"name": name, "prev": str(rebased.position.prev)}
-        connection.execute(statement("rebase_parked"), moved)
+        lowest, here, stored = _repeated_from(connection, name, identity, since)
+        if stored is None or skip_unpublished:
+            rebased = _begin_there(connection, name, since, lowest)
+        else:
+            rebased = Rebased(_repeating(connection, stored, lowest, here))
         skips = name if skip_unpublished else None
         disarm_restored(connection, name, identity, since=since, skips=skips)
-        connection.execute(statement("rebase_position"), {**moved, **asdict(identity)})
+        repeat_parked(connection, name, lowest)
+        _move(connection, name, identity, rebased.position)
     return rebased
 
 
-def _rebased(connection: Connection, name: str, since: datetime, skip_unpublished: bool) -> Rebased:
-    found = connection.execute(statement("rebase_from"), {"name": name, "since": since})
-    ((lowest, prev),) = found
-    if prev is not None and not skip_unpublished:
-        return Rebased(Position(Snapshot.parse(prev).below(int(lowest))))
-    moved = Snapshot(int(lowest), int(lowest))
+def _repeated_from(
+    connection: Connection, name: str, identity: Identity, since: datetime
+) -> tuple[int, Snapshot, Position | None]:
+    """The lowest transaction that comes again, what has ended by now, and the position."""
+    params = {"name": name, "since": since, "system_identifier": identity.system_identifier}
+    ((lowest, here, *stored),) = connection.execute(statement("rebase_from"), params)
+    position = None if stored[0] is None else Position.parse(*stored)
+    return int(lowest), Snapshot.parse(here), position
+
+
+def _begin_there(connection: Connection, name: str, since: datetime, lowest: int) -> Rebased:
+    moved = Snapshot(lowest, lowest)
     params = {"name": name, "since": since, "moved": str(moved), "cap": CAP}
     ((left_out,),) = connection.execute(statement("left_out"), params)
     return Rebased(Position(moved), left_out)
+
+
+def _repeating(connection: Connection, stored: Position, lowest: int, here: Snapshot) -> Position:
+    first = None
+    if stored.now is not None and stored.now.xmax > lowest:
+        window = {"lowest": str(lowest), "xmax": str(stored.now.xmax), "now": str(stored.now)}
+        ((first,),) = connection.execute(statement("first_again"), window)
+    return stored.repeating(lowest, here, first)
+
+
+def _move(connection: Connection, name: str, identity: Identity, to: Position) -> None:
+    params = {
+        "name": name,
+        **asdict(identity),
+        "prev": str(to.prev),
+        "now": str(to.now) if to.now else None,
+        "last_id": to.last_id if to.now else None,
+    }
+    connection.execute(statement("rebase_position"), params)
 
 
 def disarm_restored(
@@ -234,23 +264,20 @@ def disarm_restored(
     ((restored, _),) = connection.execute(statement("restored"), {"cap": 1})
     if not restored:
         return
-    with connection.transaction():
+    with connection.unhurried(), connection.transaction():
         connection.execute(statement("lock_retention"))
         history = {"name": name, **asdict(identity)}
         others = connection.execute(statement("other_histories"), history).fetchall()
-        lowered = [
-            {"name": other, "prev": str(Snapshot.parse(prev).below(int(xmin)))}
-            for other, prev, xmin in others
-        ]
-        for params in lowered:
-            connection.execute(statement("rebase_parked"), params)
         _redate(connection, {"name": name, "since": since, "skips": skips})
-        for params in lowered:
-            connection.execute(statement("lower_position"), params)
+        for other, prev, xmin in others:
+            repeat_parked(connection, other, int(xmin))
+            lowered = {"name": other, "prev": str(Snapshot.parse(prev).below(int(xmin)))}
+            connection.execute(statement("lower_position"), lowered)
 
 
 def _redate(connection: Connection, params: Mapping[str, object]) -> None:
     try:
+        connection.execute(statement("redate_parked"))
         connection.execute(statement("disarm_restored"), params)
     except pg.InsufficientPrivilege as exc:
         raise StoreUnavailable(
@@ -262,10 +289,6 @@ def _redate(connection: Connection, params: Mapping[str, object]) -> None:
 
 def _grant_to_redate(connection: Connection) -> str:
     return f"GRANT UPDATE (xid) ON outbox_event TO {connection.info.user}"
-
-
-def stored_position(prev: str, now: str | None, last_id: int) -> Position:
-    return Position(Snapshot.parse(prev), Snapshot.parse(now) if now else None, last_id)
 
 
 def ended(pair: Position) -> list[int]:

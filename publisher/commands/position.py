@@ -14,7 +14,7 @@ from publisher.errors import PublisherError
 from publisher.guards import Identity
 from publisher.moment import moment_option
 from publisher.position import Position
-from publisher.standing import counted, waiting
+from publisher.standing import counted, reached, waiting
 
 
 @click.group()
@@ -76,7 +76,7 @@ def rebase(config: Config, since: datetime, skip_unpublished: bool, dry_run: boo
             )
             backlog = tables.read_backlog(connection, moved)
     will = "would" if dry_run else "will"
-    click.echo(f"{config.name}: after {moved.prev}; {counted(backlog.rows)} {will} be published")
+    click.echo(f"{config.name}: {reached(moved)}; {counted(backlog.rows)} {will} be published")
     if left_out:
         click.echo(
             f"{counted(left_out)} recorded before that, which {config.name!r} has not published, "

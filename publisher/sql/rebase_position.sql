@@ -1,13 +1,17 @@
--- Put it there, and adopt the history that the database has now. A window that was on its way is
--- left: its rows that were published come again.
-INSERT INTO outbox_position AS p (name, epoch, system_identifier, timeline, prev)
-VALUES (%(name)s, 1, %(system_identifier)s, %(timeline)s, %(prev)s::pg_snapshot)
+-- Put it there, and adopt the history that the database has now.
+INSERT INTO outbox_position AS p (
+    name, epoch, system_identifier, timeline, prev, now, last_id
+)
+VALUES (
+    %(name)s, 1, %(system_identifier)s, %(timeline)s,
+    %(prev)s::pg_snapshot, %(now)s::pg_snapshot, %(last_id)s
+)
 ON CONFLICT (name) DO UPDATE SET
     epoch = p.epoch + 1,
     system_identifier = excluded.system_identifier,
     timeline = excluded.timeline,
     prev = excluded.prev,
-    now = NULL,
-    last_id = NULL,
+    now = excluded.now,
+    last_id = excluded.last_id,
     keeper = 'rebased',
     updated_at = clock_timestamp()

@@ -5,7 +5,10 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from datetime import timedelta
+from threading import Event
 from urllib.parse import urlsplit
 
 import psycopg
@@ -18,11 +21,13 @@ from publisher.adapters import heartbeat
 from publisher.adapters.connection import Connection, TimedOut, connect
 from publisher.adapters.postgres import PostgresStore
 from publisher.config import Config
-from publisher.errors import StoreUnavailable
+from publisher.errors import StandsBy, StoreUnavailable
 from publisher.health import Health
+from publisher.leader import FROZEN
 from publisher.ports import Chunk, Limits
 from publisher.position import NOTHING, Position
 from publisher.service import build_relay
+from publisher.sql import statement
 from publisher.stop import GRACE, Stop
 from publisher.window import Window
 from tests.conftest import migrate
@@ -301,6 +306,66 @@ def test_a_takeover_that_takes_too_long_doubles_the_time_once(
         with pytest.raises(TimedOut):
             store.open()
         assert store._patience == 2 * impatient
+
+
+@contextmanager
+def rebase_that_waits(url: str) -> Iterator[None]:
+    """The position is of another history, and moving it takes as long as the block does."""
+    with closing(PostgresStore(url)) as store:
+        store.open()
+    execute(url, "UPDATE outbox_position SET timeline = timeline + 1")
+    with psycopg.connect(url) as blocker:
+        blocker.execute(statement("lock_retention"))
+        yield
+
+
+def test_another_history_is_adopted_however_long_that_takes_and_nobody_takes_it_for_frozen(
+    migrated_database_url: str, impatient: float
+) -> None:
+    url, turns = migrated_database_url, Event()
+    with (
+        closing(PostgresStore(url, margin=timedelta(), waiting=turns.set)) as store,
+        closing(PostgresStore(url)) as standby,
+        ThreadPoolExecutor() as pool,
+    ):
+        with rebase_that_waits(url):
+            opened = pool.submit(store.open)
+            eventually(lambda: waits_for_lock(url))
+            deadline = time.monotonic() + FROZEN + 1.5
+            while time.monotonic() < deadline:
+                assert lock_is_taken(standby)
+                turns.clear()
+                assert turns.wait(1.0)
+            assert not opened.done()
+        assert opened.result(10).inherited
+        assert setting(store._live, "statement_timeout") == "500ms"
+        assert store._live.patience == impatient
+
+
+def waits_for_lock(url: str) -> bool:
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT FROM pg_locks WHERE NOT granted").fetchone()
+        return row is not None
+
+
+def lock_is_taken(standby: PostgresStore) -> bool:
+    with pytest.raises(StandsBy):
+        standby.open()
+    return True
+
+
+def test_a_stop_while_another_history_is_adopted_is_polite(
+    migrated_database_url: str, impatient: float
+) -> None:
+    url = migrated_database_url
+    with (
+        closing(PostgresStore(url, margin=timedelta(), ending=lambda: True)) as store,
+        rebase_that_waits(url),
+    ):
+        started = time.monotonic()
+        with pytest.raises(StoreUnavailable, match="in time"):
+            store.open()
+        assert impatient < time.monotonic() - started < GRACE
 
 
 @pytest.mark.usefixtures("impatient")

@@ -8,13 +8,16 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from publisher.adapters.connection import connect
+from publisher.adapters.connection import Connection, connect
+from publisher.adapters.parked_tables import park
 from publisher.adapters.postgres import PostgresStore
 from publisher.adapters.tables import Rebased, read_identity, rebase_position, remove_position
 from publisher.errors import Fenced
 from publisher.ports import Limits, Parked
-from publisher.position import Position
+from publisher.position import Position, Snapshot
+from publisher.sql import statement
 from publisher.window import Window
+from tests.integration.publisher.plans import retained, work
 from tests.writers import Writer, execute, write
 
 NOW = timedelta()
@@ -300,15 +303,83 @@ def test_a_new_name_makes_no_other_repeat_what_that_had_published_before_a_resto
     assert deliveries(url, "other", margin=NOW) == []
 
 
-def test_rebase_leaves_the_window_that_was_on_its_way(migrated_database_url: str) -> None:
-    url = migrated_database_url
-    ids = write(url, b"a", b"b", b"c")
+def begin_a_window(url: str) -> None:
+    """Publish two rows of more than a page."""
     with closing(PostgresStore(url)) as store:
         page = Window(store, store.open().position, limits=Limits(rows=2)).read()
         store.save(page.after(2))
+
+
+@pytest.mark.parametrize("ago", [timedelta(hours=1), NOW])
+def test_a_rebase_goes_on_with_a_window_where_it_was(
+    migrated_database_url: str, ago: timedelta
+) -> None:
+    url = migrated_database_url
+    ids = write(url, b"a", b"b", b"c", b"d")
+    age(url)
+    begin_a_window(url)
+    rebase(url, ago)
     assert unpublished(url) == ids[2:]
+
+
+def test_a_rebase_repeats_of_a_window_from_the_first_row_on_that_comes_again(
+    migrated_database_url: str,
+) -> None:
+    url = migrated_database_url
+    old = write(url, b"a")
+    age(url)
+    recent = [*write(url, b"b"), *write(url, b"c"), *write(url, b"d")]
+    begin_a_window(url)
+    rebase(url, timedelta(hours=1))
+    assert unpublished(url) == recent
+    assert old[0] < recent[0]
+
+
+def test_a_window_of_another_server_is_left(migrated_database_url: str) -> None:
+    url = migrated_database_url
+    ids = [*write(url, b"a"), *write(url, b"b"), *write(url, b"c")]
+    begin_a_window(url)
+    execute(url, f"UPDATE outbox_event SET created_at = now() - interval '5 h' WHERE id < {ids[2]}")
+    execute(url, "UPDATE outbox_position SET system_identifier = 1")
     rebase(url, timedelta(hours=1))
     assert unpublished(url) == ids
+
+
+def test_the_lowest_id_that_comes_again_is_looked_for_among_what_does(
+    connection: Connection,
+) -> None:
+    retained(connection, 2_000)
+    ((lowest,),) = connection.execute("SELECT pg_current_xact_id()::text::bigint")
+    retained(connection, 10)
+    ((now,),) = connection.execute("SELECT pg_current_snapshot()::text")
+    window = {"lowest": str(lowest), "xmax": str(Snapshot.parse(now).xmax), "now": now}
+    ((found,),) = connection.execute(statement("first_again"), window)
+    assert found == 2_001
+    assert work(connection, "first_again", **window) <= 10
+
+
+@pytest.mark.parametrize("keys", [1, 20])
+def test_a_rebase_looks_at_no_row_for_what_is_set_aside_however_much_that_is(
+    migrated_database_url: str, connection: Connection, keys: int
+) -> None:
+    url = migrated_database_url
+    (row,) = write(url, b"k")
+    with closing(PostgresStore(url)) as store:
+        store.open()
+        for n in range(keys):
+            store.park(Parked(0, "t", b"%d" % n, row, "", Position()))
+    publish(url)
+    retained(connection, 500)
+    age(url)
+    publish(url)
+    with connection.transaction():
+        identity = read_identity(connection)
+        rebase_position(connection, "default", identity, datetime.now(UTC))
+        ((looked_at,),) = connection.execute(
+            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables"
+            " WHERE relname = 'outbox_event'"
+        )
+    assert looked_at <= 501
 
 
 def test_a_publisher_that_slept_through_a_rebase_cannot_move_the_position_back(
@@ -321,13 +392,18 @@ def test_a_publisher_that_slept_through_a_rebase_cannot_move_the_position_back(
             store.save(position)
 
 
-def set_aside(url: str, row: int, key: bytes = b"k") -> None:
-    """As a publisher does that stands behind everything there is."""
+def stand_here(url: str) -> Position:
+    """Store a position behind everything there is."""
     with closing(PostgresStore(url)) as store:
-        at = store.open().position
-        here = Position(store.small_window(at.prev, Limits()).now)
+        here = Position(store.small_window(store.open().position.prev, Limits()).now)
         store.save(here)
-        store.park(Parked(0, "t", key, row, "it is refused", here))
+        return here
+
+
+def set_aside(url: str, row: int, at: Position) -> None:
+    """As a publisher does that stood there when it met this row."""
+    with closing(connect(url, name="test")) as connection:
+        park(connection, "default", Parked(0, "t", b"k", row, "it is refused", at))
 
 
 def read_back(url: str) -> list[int]:
@@ -345,14 +421,34 @@ def test_what_is_set_aside_is_unpublished_from_its_first_row_on_also_after_a_reb
     migrated_database_url: str,
 ) -> None:
     url = migrated_database_url
+    write(url, b"k")
+    at = stand_here(url)
+    ids = write(url, b"k", b"j", b"k")
+    set_aside(url, ids[0], at)
+    age(url)
+    publish(url)
+    for _ in range(2):
+        rebase(url, NOW)
+        assert read_back(url) == [ids[0], ids[2]]
+    later = write(url, b"k")
+    assert read_back(url) == [ids[0], ids[2], *later]
+
+
+@pytest.mark.parametrize("starts", ["default", "other"])
+def test_a_restored_row_that_is_set_aside_stays_unpublished_whoever_starts_first(
+    migrated_database_url: str, starts: str
+) -> None:
+    url = migrated_database_url
     ids = write(url, b"k", b"k", b"j", b"k")
-    set_aside(url, row=ids[1])  # its snapshot shows all of them, as that of a lost history may
-    execute(url, "UPDATE outbox_event SET created_at = created_at - interval '1 d'")
-    assert read_back(url) == []
+    age(url)
+    restore(url, ids, default=4)
+    with closing(connect(url, name="test")) as connection:
+        ((xid,),) = connection.execute("SELECT min(xid)::text::bigint FROM outbox_event")
+    set_aside(url, ids[1], Position(Snapshot(xid + 1, xid + 1)))
+    if starts == "other":
+        deliveries(url, "other")
     rebase(url, NOW)
     assert read_back(url) == [ids[1], ids[3]]
-    later = write(url, b"k")
-    assert read_back(url) == [ids[1], ids[3], *later]
 
 
 @pytest.mark.parametrize("restored", [False, True])
@@ -363,8 +459,9 @@ def test_a_row_set_aside_whose_transaction_ended_late_is_found_after_a_rebase(
     write(url, b"k")
     late = Writer(url)
     low = late.record(key=b"k")
+    at = stand_here(url)
     (high,) = write(url, b"k")
-    set_aside(url, row=high)
+    set_aside(url, high, at)
     late.commit()
     publish(url)
     age(url)
@@ -395,7 +492,9 @@ def test_what_a_rebase_publishes_again_comes_again_of_what_is_set_aside_too(
 ) -> None:
     url = migrated_database_url
     ids = write(url, b"k", b"k")
-    set_aside(url, row=ids[1] + 1_000)  # a row that a fail-over lost, and its id with it
+    set_aside(
+        url, ids[1] + 1_000, stand_here(url)
+    )  # a row that a fail-over lost, and its id with it
     rebase(url, timedelta(hours=1))
     assert read_back(url) == ids
 
@@ -404,8 +503,9 @@ def test_a_position_that_is_removed_takes_what_was_set_aside_with_it(
     migrated_database_url: str,
 ) -> None:
     url = migrated_database_url
+    at = stand_here(url)
     (row,) = write(url, b"k")
-    set_aside(url, row)
+    set_aside(url, row, at)
     execute(
         url,
         "INSERT INTO outbox_request (publisher, verb, parked_id, row_id)"
