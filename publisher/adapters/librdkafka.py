@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -39,6 +38,9 @@ PATIENCE_MS = 2_000
 _BOOTSTRAP = 3.0
 """Seconds for the first answer of a cluster."""
 
+_FAREWELL = 1.0
+"""Seconds for what is thrown away to be told, which frees it."""
+
 
 @dataclass(slots=True)
 class Hands:
@@ -66,11 +68,14 @@ class Hands:
         return failure(records, error)
 
     def let_go(self) -> None:
+        """Discard the producer. Its own `close` would wait until Kafka has aborted its transaction,
+        however long that takes; the next producer ends it."""
         self.are_open = False
-        # A gap is what is wanted here, and a transaction on its way is ended by the next producer.
-        with suppress(KafkaException), warnings.catch_warnings(action="ignore"):
-            self.producer.purge()
-            self.producer.close()
+        self.producer.purge()
+        deadline = time.monotonic() + _FAREWELL
+        while len(self.producer) and time.monotonic() < deadline:
+            self.poll(0.05)  # A fatal error ends it early.
+        del self.producer
 
 
 class LibrdkafkaDelivery:

@@ -232,6 +232,24 @@ def test_a_closed_broker_sends_nothing_more_of_what_it_holds(frozen: Frozen) -> 
     assert held.settle(0.2) == 0
 
 
+def test_a_transaction_that_failed_at_a_frozen_broker_is_let_go_without_waiting(
+    breakable_broker: Server, make_topic: MakeTopic
+) -> None:
+    journal = Journal(f"test.{os.getpid()}.{next(_numbers)}")
+    servers, topic = breakable_broker.bootstrap_servers, make_topic(on=breakable_broker)
+    soon = {"transaction_timeout_ms": 2_000, "socket_timeout_ms": 2_000}
+    broker = client("librdkafka").transactions(servers, soon, journal)
+    with closing(broker):
+        broker.open()
+        broker.recover(Tenure(Position(), "/test", inherited=True), lambda: 1)
+        breakable_broker.freeze()
+        delivery = broker.send([Record(1, topic, b"k", b"{}", HEADERS)], END)
+        eventually(lambda: (delivery.settle(0.1), delivery.error)[1], timeout=30)
+        started = time.monotonic()
+        broker.close()
+        assert time.monotonic() - started < 5
+
+
 def test_a_closed_broker_leaves_no_thread(frozen: Frozen) -> None:
     before = set(threading.enumerate())
     frozen.open()
