@@ -20,6 +20,10 @@ from publisher.adapters.reasons import variable
 
 Config = Mapping[str, Any]
 
+SETUP_MS = 5_000
+"""For a connection. For one that does not fit the queue of a broker that stands still, the system
+asks more and more seldom: a new attempt comes sooner once the broker wakes."""
+
 DEFAULTS: Config = {
     "acks": "all",
     "enable.idempotence": True,
@@ -37,6 +41,7 @@ DEFAULTS: Config = {
     "socket.timeout.ms": 15_000,
     "retry.backoff.ms": 20,
     "reconnect.backoff.max.ms": 1_000,
+    "socket.connection.setup.timeout.ms": SETUP_MS,
     "topic.metadata.propagation.max.ms": 1_000,
     "log.connection.close": False,
 }

@@ -17,7 +17,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from publisher.adapters import reasons
-from publisher.adapters.librdkafka_config import Config, for_admin
+from publisher.adapters.librdkafka_config import SETUP_MS, Config, for_admin
 from publisher.adapters.librdkafka_errors import LastWord, reaching, reason
 from publisher.adapters.librdkafka_logger import logger
 from publisher.adapters.reasons import CREATED, EXISTS
@@ -50,6 +50,7 @@ class LibrdkafkaTopics:
     def _settings(self, config: Config) -> dict[str, Any]:
         return {
             "reconnect.backoff.max.ms": 1_000,
+            "socket.connection.setup.timeout.ms": SETUP_MS,
             **for_admin(config),
             "bootstrap.servers": self._servers,
             "error_cb": self._last_word,

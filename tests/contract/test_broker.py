@@ -1,10 +1,11 @@
 """What every broker promises: `publisher.ports.Broker`, asked of each implementation."""
 
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from itertools import count
 from typing import NamedTuple
 from unittest.mock import patch
@@ -573,6 +574,35 @@ def test_a_frozen_broker_acknowledges_nothing_and_everything_once_it_wakes(
     values = [r.value for r in read_topic(breakable_broker.bootstrap_servers, topic)]
     assert values == [str(i).encode() for i in range(9)]
     broker.close()
+
+
+def knock(address: str, times: int) -> list[socket.socket]:
+    """Ask for connections, and wait for none."""
+    host, port = address.split(":")
+    asking = [socket.socket() for _ in range(times)]
+    for each in asking:
+        each.setblocking(False)
+        each.connect_ex((host, int(port)))
+    return asking
+
+
+def test_through_librdkafka_a_frozen_broker_at_which_many_knock_is_used_soon_after_it_wakes(
+    breakable_broker: Server, make_topic: MakeTopic
+) -> None:
+    """What does not fit its queue, the system asks for more and more seldom."""
+    topic = make_topic(on=breakable_broker)
+    config = {"socket_timeout_ms": "2000"}  # so that it connects anew
+    broker = client("librdkafka").broker(breakable_broker.bootstrap_servers, config)
+    with closing(broker), ExitStack() as others:
+        broker.open()
+        assert settled(broker.send([Record(1, topic, b"k", b"{}", HEADERS)], END)) == 1
+        breakable_broker.freeze()
+        for each in knock(breakable_broker.bootstrap_servers, times=120):
+            others.enter_context(each)
+        delivery = broker.send([Record(2, topic, b"k", b"{}", HEADERS)], END)
+        assert settled(delivery, 26.0) == 0  # between the last two times in half a minute
+        breakable_broker.thaw()
+        eventually(lambda: delivery.settle(0.1) == 1, timeout=5)
 
 
 def test_a_record_that_waits_while_another_topic_refuses_one_is_not_refused_itself(
