@@ -8,6 +8,9 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# Processes that test, each with a PostgreSQL and a Kafka of its own: most tests wait most of the time.
+JOBS ?= 3
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test chaos test-django test-extras matrix lint types bench bench-full bench-peers fmt clean
 
@@ -28,7 +31,7 @@ demo: $(VENV)/.demo ## Run the main job end to end: shop, publisher, Kafka, down
 	@$(BIN)/python -m examples.demo
 
 test: $(VENV)/.dev ## Run the whole suite against PostgreSQL and a real Kafka
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 chaos: $(VENV)/.dev ## Break everything for up to an hour; MODE=client/delivery, SEED= repeats the faults
 	@$(BIN)/python -m tests.chaos $(CHAOS_ARGS)
