@@ -15,12 +15,9 @@ from publisher.bookmark import Bookmark
 from publisher.delivery import CloudEvents
 from publisher.errors import (
     BrokerFenced,
-    Interrupted,
     PositionAhead,
-    RecordRejected,
     StandsBy,
     StoreUnavailable,
-    TopicForbidden,
     TopicUnavailable,
     Unavailable,
 )
@@ -29,10 +26,11 @@ from publisher.health import Health
 from publisher.leader import TRY_EVERY
 from publisher.paging import PageSize
 from publisher.parking import Parking
-from publisher.ports import Broker, Limits, Row, Store, Tenure
+from publisher.ports import Broker, Limits, Store, Tenure
 from publisher.position import Checkpoint, Position
 from publisher.recall import Recall
 from publisher.retry import Retry
+from publisher.setback import Failure, Setbacks
 from publisher.stall import Stall
 from publisher.stop import Stop
 from publisher.wakeup import Sleeper
@@ -99,7 +97,7 @@ class Relay:
         )
         self._retries_next = False
         self._tenure = Tenure(Position(), "", inherited=True)
-        self._failed: int | None = None
+        self._setbacks = Setbacks(recall=self._recall, size=self._size, atomic=broker.atomic)
         self._proven = True
         self._resume(Position())
         self._moved_at = clock()
@@ -308,7 +306,7 @@ class Relay:
             self._move(flight, flight.delivery.settle(timeout))
             timeout = 0.0
             if flight.delivery.error is not None:
-                self._give_back(*self._cause(flight, flight.delivery.error))
+                self._give_back(list(self._flights))
                 return
             if not flight.landed:
                 return
@@ -337,74 +335,13 @@ class Relay:
             self._proven = True
             self._rest.reset()
 
-    def _cause(self, flight: Flight, error: Unavailable) -> tuple[Flight, Unavailable]:
-        """The page that counts, where a client dropped all that it had because of one record."""
-        if isinstance(error, Interrupted):
-            for other in self._flights:
-                other.acknowledged = other.delivery.settle(0.0)
-                why = other.delivery.error
-                if why is not None and not isinstance(why, Interrupted):
-                    return other, why
-        return flight, error
-
-    def _give_back(self, flight: Flight, error: Unavailable) -> None:
-        """Start again behind what is acknowledged, with fewer rows where Kafka refuses one.
-
-        A row that is refused alone is set aside with its key. What fails twice at the same row is
-        tried alone too, whatever the error.
-        """
-        rows, front = flight.waiting, self._flights[0]
+    def _give_back(self, flights: Sequence[Flight]) -> None:
+        """Start again behind what is acknowledged. Raises what has to be waited for."""
+        failure = Failure.among(flights)
         self._broker.close()
         self._flights.clear()
-        if flight.retry is not None and flight.acknowledged:
-            flight.retry.arrived(flight.acknowledged, flight.page.rows[flight.acknowledged - 1].id)
         self._proven = False
-        if isinstance(error, RecordRejected) and len(flight.page.rows) == 1:
-            if flight.retry is None:
-                self._recall.set_aside(rows[0], str(error), self._position, whole_topic=False)
-            else:
-                self._recall.refused(flight.retry, rows[0], str(error))
-            return
-        if isinstance(error, TopicForbidden):
-            self._hold(flight, rows, error)
-            return
-        if flight is not front and isinstance(error, RecordRejected):
-            self._step_over(front.waiting[0], flight, error)
-        elif rows and not isinstance(error, Interrupted):
-            self._narrow(flight, rows, error)
-        raise error
-
-    def _hold(self, flight: Flight, rows: Sequence[Row], error: TopicForbidden) -> None:
-        """A topic that could be written as far as Kafka told, and cannot: asked again, it would
-        tell the same."""
-        if flight.retry is not None:
-            self._recall.forbidden(flight.retry, str(error))
-            return
-        row = next(row for row in rows if row.topic == error.topic)
-        self._recall.set_aside(row, str(error), self._position, whole_topic=True)
-
-    def _step_over(self, waiting: Row, flight: Flight, error: RecordRejected) -> None:
-        """A record is refused behind one that waits. Row by row, all others would wait behind that
-        one: where it comes again, the topic is held, and its retry finds the record."""
-        failed, self._failed = self._failed, waiting.id
-        if flight.retry is not None:
-            flight.retry.narrow(error.upto)
-        elif waiting.id == failed:
-            row = next(row for row in flight.waiting if row.id >= error.first)
-            self._recall.set_aside(row, str(error), self._position, whole_topic=True)
-
-    def _narrow(self, flight: Flight, rows: Sequence[Row], error: Unavailable) -> None:
-        row = rows[0].id
-        failed, self._failed = self._failed, row
-        first = upto = row
-        if isinstance(error, RecordRejected):
-            first, upto = error.first, error.upto
-        elif row != failed and not isinstance(error, TopicUnavailable):
-            return
-        if flight.retry is not None:
-            flight.retry.narrow(upto)
-        else:
-            self._size.narrow(rows, first, upto, atomic=self._broker.atomic)
+        self._setbacks.judge(failure, self._position)
 
     def _relax(self) -> None:
         """Read whole pages again once the position has passed the refused row."""
