@@ -8,7 +8,7 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-# Processes that test, each with a PostgreSQL and a Kafka of its own: most tests wait most of the time.
+# Processes that test, each with a PostgreSQL and a Kafka of its own: one leaves half of two cores idle.
 JOBS ?= 3
 
 .DEFAULT_GOAL := help

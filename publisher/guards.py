@@ -42,7 +42,7 @@ CRASHED = (
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A database cluster on one line of its history; 0 is one that has ended."""
+    """A database cluster on one line of its history; timeline 0 stands for what a copy replaced."""
 
     system_identifier: int
     timeline: int

@@ -71,7 +71,8 @@ class Hands:
         """Discard the producer. Its own `close` would wait until Kafka has aborted its transaction,
         however long that takes; the next producer ends it."""
         self.are_open = False
-        self.producer.purge()
+        with suppress(KafkaException):
+            self.producer.purge()
         deadline = time.monotonic() + _FAREWELL
         while len(self.producer) and time.monotonic() < deadline:
             self.poll(0.05)  # A fatal error ends it early.
